@@ -1,0 +1,86 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+// Targets by floor; each imports only from lower floors (Tests/FloorPlanTests keeps it so).
+
+let math: [LinkerSetting] = [.linkedLibrary("m")]
+
+let package = Package(
+  name: "bnn-update",
+  products: [
+    .library(name: "BNN", targets: ["BNN"]),
+    .executable(name: "bnn-update", targets: ["bnn-update"]),
+  ],
+  dependencies: [
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2")
+  ],
+  targets: [
+    // MARK: Floor 0: the C headers
+    .systemLibrary(name: "CGSL", providers: [.apt(["libgsl-dev"])]),
+    .systemLibrary(name: "COpenBLAS", providers: [.apt(["libopenblas-dev"])]),
+    .systemLibrary(name: "CZlib", providers: [.apt(["zlib1g-dev"])]),
+    .systemLibrary(name: "CLibCSV", providers: [.apt(["libcsv-dev"])]),
+    .systemLibrary(name: "CXXHash", providers: [.apt(["libxxhash-dev"])]),
+
+    // MARK: Floor 1: numbers, chance, bytes
+    .target(name: "BNNLinearAlgebra", dependencies: ["COpenBLAS"], linkerSettings: math),
+    .target(name: "BNNProbability", dependencies: ["CGSL"], linkerSettings: math),
+    .target(name: "BNNSafetensors"),
+
+    // MARK: Floor 2: data, models, posteriors
+    .target(
+      name: "BNNDatasets",
+      dependencies: ["BNNLinearAlgebra", "CZlib", "CLibCSV", "CXXHash"]),
+    .target(name: "BNNModels", dependencies: ["BNNLinearAlgebra", "BNNProbability"], linkerSettings: math),
+    .target(name: "BNNPosteriors", dependencies: ["BNNLinearAlgebra", "BNNProbability"], linkerSettings: math),
+
+    // MARK: Floor 3: engines and the file
+    .target(
+      name: "BNNInference",
+      dependencies: ["BNNPosteriors", "BNNModels", "BNNDatasets", "BNNLinearAlgebra", "BNNProbability"],
+      linkerSettings: math),
+    .target(
+      name: "BNNPosteriorFile",
+      dependencies: ["BNNPosteriors", "BNNModels", "BNNDatasets", "BNNSafetensors", "BNNLinearAlgebra", "CXXHash"]),
+
+    // MARK: Floor 4: the library's door and the command
+    .target(
+      name: "BNN",
+      dependencies: [
+        "BNNInference", "BNNPosteriorFile", "BNNPosteriors", "BNNModels", "BNNDatasets", "BNNLinearAlgebra",
+        "BNNProbability",
+      ]),
+    .target(
+      name: "BNNCommand",
+      dependencies: [
+        "BNNInference", "BNNPosteriorFile", "BNNPosteriors", "BNNModels", "BNNDatasets", "BNNLinearAlgebra",
+        "BNNProbability",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
+      ]),
+
+    // MARK: Floor 5
+    .executableTarget(name: "bnn-update", dependencies: ["BNNCommand"]),
+
+    // MARK: Tests
+    .target(
+      name: "BNNTestSupport",
+      dependencies: ["BNNLinearAlgebra", "BNNProbability"],
+      path: "Tests/BNNTestSupport"),
+    .testTarget(
+      name: "LinearAlgebraTests",
+      dependencies: ["BNNLinearAlgebra", "BNNProbability", "BNNTestSupport", "CGSL", "COpenBLAS"]),
+    .testTarget(name: "ProbabilityTests", dependencies: ["BNNProbability", "BNNTestSupport", "CGSL"]),
+    .testTarget(name: "SafetensorsTests", dependencies: ["BNNSafetensors"]),
+    .testTarget(name: "DatasetsTests", dependencies: ["BNNDatasets"]),
+    .testTarget(name: "ModelsTests", dependencies: ["BNNModels", "BNNTestSupport"]),
+    .testTarget(name: "PosteriorsTests", dependencies: ["BNNPosteriors", "BNNTestSupport"]),
+    .testTarget(
+      name: "InferenceTests",
+      dependencies: ["BNNInference", "BNNTestSupport", "CGSL"]),
+    .testTarget(name: "PosteriorFileTests", dependencies: ["BNNPosteriorFile", "BNNInference", "BNNTestSupport"]),
+    .testTarget(name: "CommandTests", dependencies: ["BNNCommand", "BNNPosteriorFile", "BNNTestSupport"]),
+    .testTarget(name: "NotebookTests", dependencies: []),
+    .testTarget(name: "FloorPlanTests"),
+  ],
+  swiftLanguageModes: [.v6]
+)

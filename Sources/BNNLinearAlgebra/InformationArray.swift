@@ -1,0 +1,135 @@
+import COpenBLAS
+
+/// The square-root information array of all rows seen so far, updated by orthogonal transformations only:
+///
+///     A = [ R Z ]      RᵀR = ΦᵀΦ,  RᵀZ = ΦᵀY,  ZᵀZ + TᵀT = YᵀY
+///         [ 0 T ]
+///
+/// for rows [Φ Y] (n × w, w = p + C). A is upper trapezoidal with min(n, w) rows: with fewer rows than columns it
+/// keeps only as many rows as it has seen. AᵀA = [Φ Y]ᵀ[Φ Y] always, but the Gram matrix is never formed, so the
+/// condition number is never squared (Golub 1965; Bierman 1977, square-root information filter).
+public struct InformationArray: Sendable, Equatable {
+  /// w = p + C.
+  public let width: Int
+  /// The array, k × w upper trapezoidal, k ≤ w.
+  public private(set) var array: Matrix
+
+  /// Householder panels of LAPACK's blocked triangular–pentagonal factorisation; fixed, since it decides bits.
+  static let panel = 32
+  /// Blocks of at most this many rows are rotated in one by one, which costs O(w²) a row.
+  static let rotationLimit = 4
+
+  /// No rows seen.
+  public init(width: Int) {
+    self.width = width
+    array = Matrix(rows: 0, columns: width)
+  }
+
+  /// From an array that was stored: upper trapezoidal, at most `width` rows.
+  public init(array: Matrix) {
+    precondition(array.rows <= array.columns, "an information array is at most square")
+    width = array.columns
+    self.array = array
+  }
+
+  /// Absorbs rows [Φ Y] (m × w); their storage is used as scratch and holds nothing meaningful afterwards.
+  ///
+  /// O(m w²) flops; backward stable: the result is exact for rows perturbed by a few ε of their columns' norms.
+  public mutating func absorb(_ rows: inout Matrix) {
+    precondition(rows.columns == width, "rows must have w columns")
+    guard rows.rows > 0, width > 0 else { return }
+    BLASThreads.prepare()
+    if rows.rows <= Self.rotationLimit {
+      for i in 0..<rows.rows { rotate(in: Array(rows.row(i))) }
+    } else if array.rows == width {
+      absorbBlock(&rows)
+    } else {
+      stack(rows)
+    }
+  }
+
+  /// The array of the rows of both.
+  public func merged(with other: InformationArray) -> InformationArray {
+    var result = self
+    var rows = other.array
+    result.absorb(&rows)
+    return result
+  }
+
+  /// Flips rows so that the diagonal is not negative; AᵀA is unchanged. The form that is stored and compared.
+  public mutating func makeDiagonalPositive() {
+    for i in 0..<array.rows where array[i, i] < 0 {
+      for j in i..<width { array[i, j] = -array[i, j] }
+    }
+  }
+
+  // MARK: Ways in
+
+  /// Full triangle and a block: LAPACK's dtplqt. A row-major upper triangle is a column-major lower one, so [A; B]'s QR
+  /// is the LQ of [Aᵀ Bᵀ] on the same bytes.
+  private mutating func absorbBlock(_ rows: inout Matrix) {
+    var m = Int32(width)
+    var n = Int32(rows.rows)
+    var l: Int32 = 0
+    var block = Int32(min(Self.panel, width))
+    var info: Int32 = 0
+    var t = [Double](repeating: 0, count: Int(block) * width)
+    var work = [Double](repeating: 0, count: Int(block) * width)
+    var leading = Int32(width)
+    dtplqt_(
+      &m, &n, &l, &block, &array.storage, &leading, &rows.storage, &leading, &t, &block, &work, &info)
+    precondition(info == 0, "dtplqt was called with a wrong argument")
+  }
+
+  /// Fewer rows than columns so far: the QR of the stacked rows.
+  private mutating func stack(_ rows: Matrix) {
+    var storage = array.storage
+    storage.append(contentsOf: rows.storage)
+    let total = array.rows + rows.rows
+    let kept = min(total, width)
+    var m = Int32(width)
+    var n = Int32(total)
+    var leading = m
+    var info: Int32 = 0
+    var tau = [Double](repeating: 0, count: kept)
+    var query = [0.0]
+    var length: Int32 = -1
+    dgelqf_(&m, &n, &storage, &leading, &tau, &query, &length, &info)
+    length = Int32(max(1, query[0]))
+    var work = [Double](repeating: 0, count: Int(length))
+    dgelqf_(&m, &n, &storage, &leading, &tau, &work, &length, &info)
+    precondition(info == 0, "dgelqf was called with a wrong argument")
+    var result = Matrix(rows: kept, columns: width)
+    for i in 0..<kept {
+      for j in i..<width { result.storage[i * width + j] = storage[i * width + j] }
+    }
+    array = result
+  }
+
+  /// One row by Givens rotations; it becomes a new row of the array while there are fewer than w.
+  private mutating func rotate(in row: [Double]) {
+    var row = row
+    let w = width
+    let k = array.rows
+    var storage = array.storage
+    array = Matrix(rows: 0, columns: w)
+    storage.withUnsafeMutableBufferPointer { a in
+      row.withUnsafeMutableBufferPointer { r in
+        for i in 0..<k where r[i] != 0 {
+          let x = a.baseAddress! + (i * w + i)
+          let y = r.baseAddress! + i
+          var (f, g, c, s) = (x[0], y[0], 0.0, 0.0)
+          cblas_drotg(&f, &g, &c, &s)
+          cblas_drot(blasint(w - i), x, 1, y, 1, c, s)
+          y[0] = 0
+        }
+      }
+    }
+    if k < w {
+      storage.append(contentsOf: row)
+      array = Matrix(rows: k + 1, columns: w, storage: storage)
+    } else {
+      array = Matrix(rows: k, columns: w, storage: storage)
+    }
+  }
+}

@@ -1,0 +1,67 @@
+/// A dense matrix of doubles, row-major: entry (i, j) is `storage[i * columns + j]`.
+///
+/// A value: copies are independent and cost one `memcpy` when written to. LAPACK reads the same bytes as the
+/// column-major transpose, which is how the factorisations here avoid every copy.
+public struct Matrix: Sendable, Equatable {
+  public let rows: Int
+  public let columns: Int
+  public var storage: [Double]
+
+  /// `storage` holds `rows * columns` numbers, row after row.
+  public init(rows: Int, columns: Int, storage: [Double]) {
+    precondition(rows >= 0 && columns >= 0 && storage.count == rows * columns, "storage must hold rows × columns")
+    self.rows = rows
+    self.columns = columns
+    self.storage = storage
+  }
+
+  /// All entries equal to `value`.
+  public init(rows: Int, columns: Int, repeating value: Double = 0) {
+    self.init(rows: rows, columns: columns, storage: [Double](repeating: value, count: rows * columns))
+  }
+
+  /// From nested rows of equal length.
+  public init(_ nested: [[Double]]) {
+    let columns = nested.first?.count ?? 0
+    precondition(nested.allSatisfy { $0.count == columns }, "rows must have equal length")
+    self.init(rows: nested.count, columns: columns, storage: nested.flatMap { $0 })
+  }
+
+  /// diag(values).
+  public static func diagonal(_ values: [Double]) -> Matrix {
+    var matrix = Matrix(rows: values.count, columns: values.count)
+    for i in values.indices { matrix[i, i] = values[i] }
+    return matrix
+  }
+
+  /// The n × n identity.
+  public static func identity(_ n: Int) -> Matrix { diagonal([Double](repeating: 1, count: n)) }
+
+  public subscript(row: Int, column: Int) -> Double {
+    get { storage[row * columns + column] }
+    set { storage[row * columns + column] = newValue }
+  }
+
+  /// Row i as a slice of the storage.
+  public func row(_ i: Int) -> ArraySlice<Double> { storage[(i * columns)..<((i + 1) * columns)] }
+
+  /// Column j, copied.
+  public func column(_ j: Int) -> [Double] { (0..<rows).map { storage[$0 * columns + j] } }
+
+  /// The rows of `range`, copied.
+  public func rows(_ range: Range<Int>) -> Matrix {
+    Matrix(
+      rows: range.count, columns: columns,
+      storage: Array(storage[(range.lowerBound * columns)..<(range.upperBound * columns)]))
+  }
+
+  /// The transpose, copied.
+  public var transposed: Matrix {
+    var result = Matrix(rows: columns, columns: rows)
+    for i in 0..<rows { for j in 0..<columns { result.storage[j * rows + i] = storage[i * columns + j] } }
+    return result
+  }
+
+  /// True if every entry is finite.
+  public var isFinite: Bool { storage.allSatisfy(\.isFinite) }
+}

@@ -1,0 +1,57 @@
+import CGSL
+
+/// Distribution functions and quantiles that predictives, intervals and tests need. GSL's `cdf` functions have no `_e`
+/// form; arguments are checked here, so a domain error cannot reach them.
+public enum Distributions {
+  /// P(Z ≤ z) for a standard normal.
+  public static func normalCDF(_ z: Double) -> Double { gsl_cdf_ugaussian_P(z) }
+
+  /// z with P(Z ≤ z) = p, 0 < p < 1.
+  public static func normalQuantile(_ p: Double) throws(GSLError) -> Double {
+    try check(p, "normalQuantile")
+    return try finite(gsl_cdf_ugaussian_Pinv(p), "normalQuantile(\(p))")
+  }
+
+  /// P(T ≤ t) for Student's t with ν > 0 degrees of freedom (not necessarily whole).
+  public static func studentCDF(_ t: Double, degreesOfFreedom nu: Double) throws(GSLError) -> Double {
+    guard nu > 0 else { throw GSLError("studentCDF", reason: "degrees of freedom must be positive, got \(nu)") }
+    return try finite(gsl_cdf_tdist_P(t, nu), "studentCDF(\(t), ν = \(nu))")
+  }
+
+  /// t with P(T ≤ t) = p, 0 < p < 1, ν > 0. Above 1e8 degrees of freedom the normal quantile (they agree to 1e-8).
+  public static func studentQuantile(_ p: Double, degreesOfFreedom nu: Double) throws(GSLError) -> Double {
+    guard nu > 0 else { throw GSLError("studentQuantile", reason: "degrees of freedom must be positive, got \(nu)") }
+    if nu > 1e8 { return try normalQuantile(p) }
+    try check(p, "studentQuantile")
+    return try finite(gsl_cdf_tdist_Pinv(p, nu), "studentQuantile(\(p), ν = \(nu))")
+  }
+
+  /// P(X > x) for χ² with ν degrees of freedom.
+  public static func chiSquaredUpperTail(_ x: Double, degreesOfFreedom nu: Double) throws(GSLError) -> Double {
+    guard nu > 0, x >= 0 else { throw GSLError("chiSquaredUpperTail", reason: "needs x ≥ 0 and ν > 0") }
+    return try finite(gsl_cdf_chisq_Q(x, nu), "chiSquaredUpperTail(\(x), ν = \(nu))")
+  }
+
+  /// x with P(X ≤ x) = p for χ² with ν degrees of freedom.
+  public static func chiSquaredQuantile(_ p: Double, degreesOfFreedom nu: Double) throws(GSLError) -> Double {
+    guard nu > 0 else { throw GSLError("chiSquaredQuantile", reason: "degrees of freedom must be positive, got \(nu)") }
+    try check(p, "chiSquaredQuantile")
+    return try finite(gsl_cdf_chisq_Pinv(p, nu), "chiSquaredQuantile(\(p), ν = \(nu))")
+  }
+
+  /// P(F > x) for the F distribution.
+  public static func fUpperTail(_ x: Double, _ nu1: Double, _ nu2: Double) throws(GSLError) -> Double {
+    guard nu1 > 0, nu2 > 0, x >= 0 else { throw GSLError("fUpperTail", reason: "needs x ≥ 0, ν1 > 0 and ν2 > 0") }
+    return try finite(gsl_cdf_fdist_Q(x, nu1, nu2), "fUpperTail(\(x), \(nu1), \(nu2))")
+  }
+
+  private static func check(_ p: Double, _ name: String) throws(GSLError) {
+    GSL.prepare()
+    guard p > 0, p < 1 else { throw GSLError(name, reason: "the probability must lie between 0 and 1, got \(p)") }
+  }
+
+  private static func finite(_ x: Double, _ name: @autoclosure () -> String) throws(GSLError) -> Double {
+    guard x.isFinite else { throw GSLError(name(), reason: "did not converge") }
+    return x
+  }
+}
