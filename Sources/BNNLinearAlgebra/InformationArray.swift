@@ -133,3 +133,22 @@ public struct InformationArray: Sendable, Equatable {
     }
   }
 }
+
+extension InformationArray {
+  /// [R Z] of the first p columns: R (k × p upper trapezoidal, k ≤ p) and the C right-hand sides (k numbers each).
+  public func leading(_ p: Int) -> (r: Matrix, z: [[Double]]) {
+    let k = min(array.rows, p)
+    var r = Matrix(rows: k, columns: p)
+    for i in 0..<k { for j in i..<p { r.storage[i * p + j] = array.storage[i * width + j] } }
+    return (r, (p..<width).map { c in (0..<k).map { array.storage[$0 * width + c] } })
+  }
+
+  /// ρ² per right-hand side: what the first p columns cannot explain, Σ of squares of T's column (never a subtraction).
+  public func residualSquares(beyond p: Int) -> [Double] {
+    (p..<width).map { c in
+      var sum = 0.0
+      for i in min(p, array.rows)..<array.rows { sum += array[i, c] * array[i, c] }
+      return sum
+    }
+  }
+}

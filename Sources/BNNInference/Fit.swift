@@ -1,0 +1,129 @@
+import BNNDatasets
+import BNNLinearAlgebra
+import BNNModels
+import BNNPosteriors
+import BNNProbability
+
+extension Posterior {
+  /// A linear regression that has seen nothing: the start of a stream of batches. O(p²) memory whatever the rows.
+  public static func linear(
+    schema: Schema, intercept: Bool = true, standardised: Bool = true, prior: PriorSettings = PriorSettings()
+  ) -> Posterior {
+    let model = ModelDescription(
+      method: .linear, schema: schema, network: nil, intercept: intercept, standardised: standardised, prior: prior)
+    let statistics = LinearStatistics(
+      weights: schema.features.count + (intercept ? 1 : 0), responses: schema.targets.count)
+    var conditions: [Certificate.Condition] = []
+    if prior.precision != .auto || prior.noise != .auto { conditions.append(.init("hyper-parameters", fixedBy: nil)) }
+    return Posterior(
+      model: model, normalisation: statistics.normalisation(intercept: intercept, standardised: false),
+      members: [Member(theta: [], outputRoot: nil, statistics: statistics, responses: [])], rows: 0,
+      certificate: Certificate(
+        update: .exact, conditionalOn: conditions,
+        reasons: [
+          "A linear model with Gaussian noise: the posterior is a function of the sums over all rows, in any order."
+        ] + tuningReason(prior)), lineage: [])
+  }
+
+  /// Trains a network on D1 and linearises it there (`tangent`), or freezes its features (`lastLayer`); then absorbs D1.
+  ///
+  /// - Parameters:
+  ///   - features, targets: D1 in its own units, n × d and n × C.
+  ///   - normalisation: fitted on D1, or identity.
+  ///   - members: independently initialised networks, each with a posterior of its own.
+  /// - Throws: `UpdateError`, `LinearAlgebraError` for data that are not finite.
+  public static func network(
+    _ spec: NetworkSpec, method: Method, schema: Schema, features: Matrix, targets: Matrix,
+    normalisation: Normalisation, standardised: Bool = true, prior: PriorSettings = PriorSettings(),
+    training: TrainingSettings = TrainingSettings(), members: Int = 1, seed: UInt64 = 0, threads: Int = 1,
+    progress: @escaping @Sendable (Double, String) -> Void = { _, _ in }
+  ) throws -> (posterior: Posterior, report: UpdateReport) {
+    precondition(method != .linear, "a linear model has no network")
+    let model = ModelDescription(
+      method: method, schema: schema, network: spec, intercept: true, standardised: standardised, prior: prior)
+    let network = Network(spec)
+    let x = normalisation.features(features)
+    let y = normalisation.targets(targets)
+    var known: Double?
+    if case .given(let sd) = prior.noise {
+      known = normalisation.targetScale.reduce(0) { $0 + (sd / $1) * (sd / $1) } / Double(schema.targets.count)
+    }
+    let trainer = NetworkTraining(
+      network: network, settings: training, prior: prior, knownVariance: known, threads: threads, progress: progress)
+    let root = RandomStream(seed: seed)
+    let fitted = try (0..<members).map { k in
+      let theta = try trainer.train(x, y, seed: root.split(UInt64(k)))
+      var outputRoot: Matrix?
+      if method == .tangent, network.outputs > 1 {
+        outputRoot = try residualRoot(network, theta, x, y, normalisation: normalisation, noise: prior.noise)
+      }
+      let empty = LinearStatistics(
+        weights: method == .tangent ? network.parameterCount : (network.layers.last?.inputs ?? 0) + 1,
+        responses: method == .tangent ? 1 : network.outputs)
+      return Member(theta: theta, outputRoot: outputRoot, statistics: empty, responses: [])
+    }
+    let start = Posterior(
+      model: model, normalisation: normalisation, members: fitted, rows: 0,
+      certificate: certificate(method, standardised: standardised, prior: prior, outputs: network.outputs),
+      lineage: [])
+    var update = SequentialUpdate(start)
+    try update.absorb(features: features, targets: targets, threads: threads)
+    return try update.finish()
+  }
+
+  private static func certificate(
+    _ method: Method, standardised: Bool, prior: PriorSettings, outputs: Int
+  ) -> Certificate {
+    var conditions: [Certificate.Condition] = []
+    if standardised { conditions.append(.init("normalisation", fixedBy: 1)) }
+    conditions.append(.init(method == .tangent ? "linearisation point" : "features", fixedBy: 1))
+    if method == .tangent, outputs > 1 { conditions.append(.init("output covariance", fixedBy: 1)) }
+    if prior.precision != .auto || prior.noise != .auto { conditions.append(.init("hyper-parameters", fixedBy: nil)) }
+    let what =
+      method == .tangent
+      ? "The network is linearised at the weights trained on the first batch"
+      : "The last layer is re-estimated on the features trained on the first batch"
+    return Certificate(
+      update: .exact, conditionalOn: conditions,
+      reasons: [
+        "\(what); in that model the posterior after the batches one by one is the posterior of all rows at once.",
+        "Exact does not mean equal to retraining: `bnn-update compare` measures that difference.",
+      ] + tuningReason(prior))
+  }
+
+  private static func tuningReason(_ prior: PriorSettings) -> [String] {
+    let open = [prior.precision == .auto ? "prior precision" : nil, prior.noise == .auto ? "noise" : nil]
+      .compactMap { $0 }
+    guard !open.isEmpty else { return [] }
+    return ["\(open.joined(separator: " and ").capitalizedFirst): chosen by the evidence of all rows seen (empirical Bayes)."]
+  }
+
+  /// L with LLᵀ the residual covariance of D1 at θ₁ scaled to mean variance 1, or the given noise.
+  private static func residualRoot(
+    _ network: Network, _ theta: [Double], _ x: Matrix, _ y: Matrix, normalisation: Normalisation, noise: Setting
+  ) throws -> Matrix {
+    let c = network.outputs
+    if case .given(let sd) = noise { return .diagonal(normalisation.targetScale.map { sd / $0 }) }
+    var residual = network.forward(x, network.parameters(theta))
+    for i in residual.storage.indices { residual.storage[i] = y.storage[i] - residual.storage[i] }
+    var covariance = residual.gram
+    let scale = (0..<c).reduce(0) { $0 + covariance[$1, $1] } / Double(c)
+    for i in covariance.storage.indices { covariance.storage[i] /= max(scale, .leastNormalMagnitude) }
+    // Residuals that are exactly collinear would leave nothing to whiten by.
+    for i in 0..<c { covariance[i, i] += 1e-10 }
+    return try TriangularFactor(choleskyOf: covariance).upper.transposed
+  }
+}
+
+extension Normalisation {
+  /// Centre 0, scale 1 for d features and C targets.
+  static func identity(_ features: Int, _ targets: Int) -> Normalisation {
+    Normalisation(
+      featureCenter: .init(repeating: 0, count: features), featureScale: .init(repeating: 1, count: features),
+      targetCenter: .init(repeating: 0, count: targets), targetScale: .init(repeating: 1, count: targets))
+  }
+}
+
+extension String {
+  fileprivate var capitalizedFirst: String { prefix(1).uppercased() + dropFirst() }
+}

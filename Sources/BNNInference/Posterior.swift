@@ -1,0 +1,108 @@
+import BNNDatasets
+import BNNLinearAlgebra
+import BNNModels
+import BNNPosteriors
+
+/// The engines of the linear family by name.
+public enum Method: String, Codable, CaseIterable, Sendable {
+  /// Linear regression on the inputs.
+  case linear
+  /// The last layer on the features of a network frozen at D1.
+  case lastLayer = "last-layer"
+  /// The whole network linearised at its D1 weights.
+  case tangent
+}
+
+/// What a posterior is about: properties that no update may change.
+public struct ModelDescription: Codable, Sendable, Equatable {
+  public var method: Method
+  public var schema: Schema
+  /// Null for `linear`.
+  public var network: NetworkSpec?
+  /// `gaussian`.
+  public var likelihood: String
+  public var intercept: Bool
+  /// False for `--normalize none`.
+  public var standardised: Bool
+  public var prior: PriorSettings
+
+  public init(
+    method: Method, schema: Schema, network: NetworkSpec?, intercept: Bool, standardised: Bool, prior: PriorSettings
+  ) {
+    self.method = method
+    self.schema = schema
+    self.network = network
+    likelihood = "gaussian"
+    self.intercept = intercept
+    self.standardised = standardised
+    self.prior = prior
+  }
+}
+
+/// One network (or one linear model) with everything that is known of its weights.
+public struct Member: Sendable, Equatable {
+  /// θ₁, the weights of the network trained on D1; empty for `linear`. Never θ₁ + w.
+  public var theta: [Double]
+  /// L (C × C, lower triangular) with LLᵀ the covariance of D1's residuals, by which a tangent with several outputs whitens
+  /// them; nil for everything else.
+  public var outputRoot: Matrix?
+  /// What the data said.
+  public var statistics: LinearStatistics
+  /// Prior and data together, one per response; a function of everything above.
+  public var responses: [LinearResponse]
+
+  public init(theta: [Double], outputRoot: Matrix?, statistics: LinearStatistics, responses: [LinearResponse]) {
+    self.theta = theta
+    self.outputRoot = outputRoot
+    self.statistics = statistics
+    self.responses = responses
+  }
+}
+
+/// The posterior after everything seen so far, which is the prior for what comes next.
+public struct Posterior: Sendable, Equatable {
+  public var model: ModelDescription
+  /// Fitted on D1 and frozen; for `linear` read off the statistics each time.
+  public var normalisation: Normalisation
+  public var members: [Member]
+  /// Data rows absorbed.
+  public var rows: Int
+  public var certificate: Certificate
+  public var lineage: [LineageEntry]
+
+  public init(
+    model: ModelDescription, normalisation: Normalisation, members: [Member], rows: Int, certificate: Certificate,
+    lineage: [LineageEntry]
+  ) {
+    self.model = model
+    self.normalisation = normalisation
+    self.members = members
+    self.rows = rows
+    self.certificate = certificate
+    self.lineage = lineage
+  }
+
+  /// True when every member's weights are identified.
+  public var isProper: Bool { members.allSatisfy { $0.responses.allSatisfy { $0.posterior != nil } } }
+
+  /// The basis of one member: how its rows are made.
+  public func basis(of member: Member) -> any LinearBasis {
+    switch model.method {
+    case .linear:
+      return LinearRegressionBasis(
+        features: model.schema.features.count, outputs: model.schema.targets.count, intercept: model.intercept,
+        normalisation: normalisation)
+    case .lastLayer:
+      return LastLayerBasis(network: Network(model.networkOrEmpty), theta: member.theta, normalisation: normalisation)
+    case .tangent:
+      return TangentBasis(
+        network: Network(model.networkOrEmpty), theta: member.theta, normalisation: normalisation,
+        outputRoot: member.outputRoot)
+    }
+  }
+}
+
+extension ModelDescription {
+  /// The network, or one without layers where the method has none.
+  var networkOrEmpty: NetworkSpec { network ?? NetworkSpec(inputs: schema.features.count, layers: []) }
+}

@@ -1,0 +1,188 @@
+import BNNDatasets
+import BNNLinearAlgebra
+import BNNPosteriors
+
+#if canImport(Glibc)
+  import Glibc
+#elseif canImport(Musl)
+  import Musl
+#endif
+
+/// What an update tells a person, beside the posterior itself.
+public struct UpdateReport: Sendable, Equatable {
+  /// Data rows of this batch.
+  public var rows: Int
+  /// Σ over members' mean of log p(batch | before) under the hyper-parameters held before it, nats, target units; nil
+  /// where improper.
+  public var logEvidence: Double?
+  /// log p(all rows) at the tuned hyper-parameters, nats, target units; nil where improper.
+  public var logEvidenceTotal: Double?
+}
+
+/// One batch absorbed by a posterior: rows in, block by block in bounded memory, then the new posterior out.
+///
+/// The posterior is formed once, at the end, from what all data said; so it is the same, to rounding, however the rows were
+/// cut into batches and blocks.
+public struct SequentialUpdate: Sendable {
+  /// Rows are turned into array rows in pieces of this many; fixed, since it decides bits.
+  static let piece = 1024
+
+  private let before: Posterior
+  private var statistics: [LinearStatistics]
+  private let bases: [any LinearBasis]
+  private var rows = 0
+
+  public init(_ prior: Posterior) {
+    before = prior
+    statistics = prior.members.map(\.statistics)
+    bases = prior.members.map { prior.basis(of: $0) }
+  }
+
+  /// Absorbs data rows in their own units: features n × d, targets n × C. O(n·C·P²).
+  ///
+  /// - Throws: `UpdateError.notFinite` when a model output or derivative overflows.
+  public mutating func absorb(features: Matrix, targets: Matrix, threads: Int = 1) throws {
+    precondition(features.rows == targets.rows, "one target row per feature row")
+    for start in stride(from: 0, to: features.rows, by: Self.piece) {
+      let range = start..<min(start + Self.piece, features.rows)
+      let x = features.rows(range)
+      let y = targets.rows(range)
+      let (bases, current) = (bases, statistics)
+      statistics = try parallelMap(bases.count, threads: threads) { k in
+        var own = current[k]
+        var rows = bases[k].rows(features: x, targets: y)
+        guard rows.isFinite else { throw UpdateError.notFinite("a row of the linearised model") }
+        own.absorb(&rows)
+        return own
+      }
+    }
+    rows += features.rows
+  }
+
+  /// The posterior of everything seen. O(P³).
+  public func finish() throws -> (posterior: Posterior, report: UpdateReport) {
+    var posterior = before
+    posterior.rows += rows
+    var evidence: [Double?] = []
+    var total: [Double?] = []
+    for k in posterior.members.indices {
+      var own = statistics[k]
+      own.normalise()
+      posterior.members[k].statistics = own
+      let (batch, all) = try posterior.form(member: k, after: before)
+      evidence.append(batch)
+      total.append(all)
+    }
+    return (posterior, UpdateReport(rows: rows, logEvidence: mean(evidence), logEvidenceTotal: mean(total)))
+  }
+
+  private func mean(_ values: [Double?]) -> Double? {
+    let present = values.compactMap { $0 }
+    return present.count == values.count && !present.isEmpty ? present.reduce(0, +) / Double(present.count) : nil
+  }
+}
+
+extension Posterior {
+  /// Forms member k's responses from its statistics; returns (log p(batch | before), log p(all)) in target units.
+  mutating func form(member k: Int, after before: Posterior) throws -> (batch: Double?, total: Double?) {
+    let own = members[k].statistics
+    let earlier = before.members[k]
+    let isLinear = model.method == .linear
+    let hasIntercept = model.intercept
+    if isLinear { normalisation = own.normalisation(intercept: model.intercept, standardised: model.standardised) }
+    let basis = basis(of: members[k])
+    var responses: [LinearResponse] = []
+    var batch: Double? = 0
+    var total: Double? = 0
+    for c in 0..<own.responses {
+      let raw = own.system(response: c)
+      let system = isLinear ? raw.normalised(normalisation, response: c, intercept: model.intercept) : raw
+      let previous = earlier.responses.indices.contains(c) ? earlier.responses[c] : nil
+      let (response, atEarlier) = try LinearFormation.form(
+        system, priorMean: basis.priorMean, unpenalised: basis.unpenalised, precision: model.prior.precision,
+        noise: noisePrior(response: c, outputRoot: members[k].outputRoot), evidenceAt: previous?.ratio)
+      responses.append(response)
+      let units = unitTerms(response: c, member: k, system: system, response: response)
+      total = add(total, response.logEvidence.map { $0 - units.total })
+
+      let added = Double(own.observations - earlier.statistics.observations)
+      let scale = before.unitTerms(response: c, member: k, system: system, response: response).perRow * added
+      if earlier.statistics.observations == 0 {
+        let improper = basis.unpenalised > 0 || response.ratio == 0
+        batch = add(batch, improper ? nil : response.logEvidence.map { $0 - units.total })
+      } else if isLinear, let previous {
+        // Normalisation is a hyper-parameter too: both evidences under the one held before this batch.
+        let held = before.normalisation
+        let evidence: (LinearSystem) throws -> Double? = { system in
+          try LinearFormation.logEvidence(
+            system.normalised(held, response: c, intercept: hasIntercept), priorMean: nil,
+            unpenalised: basis.unpenalised, ratio: previous.ratio, noise: previous.noisePrior)
+        }
+        let old = previous.posterior == nil ? nil : try evidence(earlier.statistics.system(response: c))
+        let new = try evidence(raw)
+        batch = add(batch, old.flatMap { old in new.map { $0 - old - scale } })
+      } else {
+        batch = add(batch, previous?.logEvidence.flatMap { old in atEarlier.map { $0 - old - scale } })
+      }
+    }
+    members[k].responses = responses
+    return (batch, total)
+  }
+
+  private func add(_ a: Double?, _ b: Double?) -> Double? { a.flatMap { a in b.map { a + $0 } } }
+
+  /// The prior of the noise in the units of the array's responses.
+  private func noisePrior(response c: Int, outputRoot: Matrix?) -> NoisePrior {
+    switch model.prior.noise {
+    case .given(let sd):
+      // Several whitened outputs: L already holds the given deviations, so one unit of noise is left.
+      if outputRoot != nil { return .known(variance: 1) }
+      let scaled = sd / normalisation.targetScale[c]
+      return .known(variance: scaled * scaled)
+    case .auto: return model.prior.isFlat ? .improper : .weak
+    }
+  }
+
+  /// What turns ℓ in normalised units into target units: a density per row, and the measure of flat weights.
+  private func unitTerms(
+    response c: Int, member k: Int, system: LinearSystem, response: LinearResponse
+  ) -> (total: Double, perRow: Double) {
+    let n = Double(system.observations)
+    if let root = members[k].outputRoot {
+      // n·C whitened rows; Σ over outputs of log(s_c L_cc), shared evenly among them.
+      let outputs = root.rows
+      var sum = 0.0
+      for i in 0..<outputs { sum += log(normalisation.targetScale[i] * root[i, i]) }
+      let perRow = sum / Double(outputs)
+      return (n * perRow, perRow)
+    }
+    let perRow = log(normalisation.targetScale[c])
+    guard model.method == .linear else { return (n * perRow, perRow) }
+    let intercept = model.intercept ? 1 : 0
+    if response.ratio > 0 { return ((n - Double(intercept)) * perRow, perRow) }
+    let measure = normalisation.featureScale.reduce(0) { $0 + log($1) }
+    return ((n - Double(system.weights)) * perRow + measure, perRow)
+  }
+
+  /// Names of the weights (for `linear`, of the columns) that no direction of the data has informed; empty when proper.
+  public func unidentifiedNames(member k: Int = 0) throws -> [String] {
+    let own = members[k].statistics
+    guard !members[k].responses.allSatisfy({ $0.posterior != nil }) else { return [] }
+    let system = own.system(response: 0)
+    let identifiability = try Identifiability(of: system.root, rows: own.observations)
+    let names = weightNames()
+    let missing = identifiability.unidentifiedColumns.map { names[$0] }
+    return missing.isEmpty ? ["(noise)"] : missing
+  }
+
+  /// A name for every column of Φ.
+  public func weightNames() -> [String] {
+    switch model.method {
+    case .linear: return (model.intercept ? ["(intercept)"] : []) + model.schema.features
+    case .lastLayer:
+      let count = members[0].statistics.weights
+      return (0..<count).map { $0 == count - 1 ? "bias" : "hidden unit \($0)" }
+    case .tangent: return (0..<members[0].statistics.weights).map { "weight \($0)" }
+    }
+  }
+}

@@ -1,0 +1,145 @@
+import BNNLinearAlgebra
+import BNNModels
+import BNNPosteriors
+import BNNProbability
+
+#if canImport(Glibc)
+  import Glibc
+#elseif canImport(Musl)
+  import Musl
+#endif
+
+/// Settings of a network's training on D1: settings of an update, not properties of the posterior.
+public struct TrainingSettings: Sendable, Equatable {
+  /// Minibatch Adam for this many passes; nil: L-BFGS on all rows, the better choice up to some 10⁴ rows.
+  public var epochs: Int?
+  public var batchSize: Int
+  /// Adam's first rate; falls to 0 along a cosine.
+  public var learningRate: Double
+  /// How often prior precision and noise are re-tuned by the evidence.
+  public var rounds: Int
+  /// L-BFGS iterations a round.
+  public var iterations: Int
+
+  public init(
+    epochs: Int? = nil, batchSize: Int = 64, learningRate: Double = 5e-3, rounds: Int = 8, iterations: Int = 150
+  ) {
+    self.epochs = epochs
+    self.batchSize = batchSize
+    self.learningRate = learningRate
+    self.rounds = rounds
+    self.iterations = iterations
+  }
+}
+
+/// Maximum a posteriori weights with prior precision and noise chosen by the evidence, in alternation: minimise E(θ) at
+/// fixed (α, σ²), then choose (α, σ²) by the evidence of the model linearised at θ (MacKay 1992, "A practical Bayesian
+/// framework for backpropagation networks"; Immer et al. 2021, "Scalable marginal likelihood estimation").
+public struct NetworkTraining: Sendable {
+  /// Up to this many weights the evidence is the whole network's; beyond, the last layer's.
+  public static let fullEvidenceLimit = 2000
+
+  let network: Network
+  let settings: TrainingSettings
+  let prior: PriorSettings
+  /// σ² when the user gave the noise, in normalised units, averaged over targets.
+  let knownVariance: Double?
+  let threads: Int
+  /// Called with (share done, message); may be slow.
+  let progress: @Sendable (Double, String) -> Void
+
+  /// Trained weights from normalised rows (x n × d, y n × C).
+  func train(_ x: Matrix, _ y: Matrix, seed: RandomStream) throws -> [Double] {
+    var stream = seed.split(1)
+    var theta = network.initialParameters(using: &stream)
+    var objective = NetworkObjective(
+      network: network, x: x, y: y, noiseVariance: knownVariance ?? 0.1, priorPrecision: 1, threads: threads)
+    if case .given(let alpha) = prior.precision { objective.priorPrecision = alpha }
+    var adam = Adam(dimension: theta.count)
+    for round in 0..<settings.rounds {
+      if let epochs = settings.epochs {
+        let share = (epochs * round / settings.rounds)..<(epochs * (round + 1) / settings.rounds)
+        runAdam(&theta, &adam, objective, x, y, epochs: share, of: epochs, stream: seed.split(2))
+      } else {
+        let optimiser = LBFGS(maximumIterations: settings.iterations * (round + 1 == settings.rounds ? 3 : 1))
+        theta = optimiser.minimise(from: theta) { objective.evaluate($0) }.theta
+      }
+      guard theta.allSatisfy(\.isFinite) else {
+        throw UpdateError.notFinite("a weight of the network; try a smaller --learning-rate")
+      }
+      if round + 1 < settings.rounds { try tune(&objective, theta, x, y) }
+      progress(
+        Double(round + 1) / Double(settings.rounds),
+        "training: round \(round + 1) of \(settings.rounds), noise \(rounded(objective.noiseVariance.squareRoot())) of the target's sd")
+    }
+    return theta
+  }
+
+  private func rounded(_ value: Double) -> String {
+    let thousandths = Int((value * 1000).rounded())
+    let digits = String(1000 + thousandths % 1000).dropFirst()
+    return "\(thousandths / 1000).\(digits)"
+  }
+
+  /// Passes over the rows in random order; the minibatch gradient is scaled to the sum over all rows.
+  private func runAdam(
+    _ theta: inout [Double], _ adam: inout Adam, _ objective: NetworkObjective, _ x: Matrix, _ y: Matrix,
+    epochs: Range<Int>, of total: Int, stream: RandomStream
+  ) {
+    let batch = min(settings.batchSize, x.rows)
+    for epoch in epochs {
+      var own = stream.split(UInt64(epoch))
+      let order = own.permutation(x.rows)
+      let rate = settings.learningRate * 0.5 * (1 + cos(Double.pi * Double(epoch) / Double(max(1, total))))
+      for start in stride(from: 0, to: order.count, by: batch) {
+        let indices = order[start..<min(start + batch, order.count)]
+        let scale = Double(x.rows) / Double(indices.count)
+        var (_, gradient) = objective.dataTerm(x.gathering(indices), y.gathering(indices), network.parameters(theta))
+        for i in gradient.indices { gradient[i] = scale * gradient[i] + objective.priorPrecision * theta[i] }
+        adam.update(&theta, gradient: gradient, rate: rate)
+      }
+    }
+  }
+
+  /// (α, σ²) ← the maximum of the linearised evidence at θ, where the user left them open.
+  private func tune(_ objective: inout NetworkObjective, _ theta: [Double], _ x: Matrix, _ y: Matrix) throws {
+    let noise = knownVariance.map { NoisePrior.known(variance: $0) } ?? .weak
+    let basis: any LinearBasis =
+      network.parameterCount <= Self.fullEvidenceLimit
+      ? TangentBasis(network: network, theta: theta, normalisation: .identity(x.columns, y.columns), outputRoot: nil)
+      : LastLayerBasis(network: network, theta: theta, normalisation: .identity(x.columns, y.columns))
+    var statistics = LinearStatistics(weights: basis.weights, responses: basis.responses)
+    for start in stride(from: 0, to: x.rows, by: SequentialUpdate.piece) {
+      let range = start..<min(start + SequentialUpdate.piece, x.rows)
+      var rows = basis.rows(features: x.rows(range), targets: y.rows(range))
+      guard rows.isFinite else { throw UpdateError.notFinite("a derivative of the network") }
+      statistics.absorb(&rows)
+    }
+    var variance = 0.0
+    var logPrecision = 0.0
+    for c in 0..<basis.responses {
+      let curve = try EvidenceCurve(
+        statistics.system(response: c), priorMean: basis.priorMean, unpenalised: 0, noise: noise)
+      let kappa: Double
+      switch prior.precision {
+      case .auto: kappa = try curve.best()
+      case .given(let alpha): kappa = alpha > 0 ? try curve.ratio(forPrecision: alpha) : 1e-12
+      }
+      let own = curve.noiseVariance(kappa)
+      variance += own / Double(basis.responses)
+      logPrecision += log(kappa / own) / Double(basis.responses)
+    }
+    objective.noiseVariance = variance
+    if prior.precision == .auto { objective.priorPrecision = exp(logPrecision) }
+  }
+}
+
+extension Matrix {
+  /// The rows of these indices, in their order.
+  func gathering(_ indices: ArraySlice<Int>) -> Matrix {
+    var storage: [Double] = []
+    storage.reserveCapacity(indices.count * columns)
+    for i in indices { storage.append(contentsOf: row(i)) }
+    return Matrix(rows: indices.count, columns: columns, storage: storage)
+  }
+}

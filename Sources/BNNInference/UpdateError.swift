@@ -1,0 +1,20 @@
+/// Why an engine could not do what was asked.
+public enum UpdateError: Error, Equatable, Sendable, CustomStringConvertible {
+  /// The posterior has no weights yet that could predict; the names of what the data have not identified.
+  case notIdentified([String])
+  /// A number that came out is not finite.
+  case notFinite(String)
+  /// A request that does not fit this posterior or model.
+  case unsuitable(String)
+
+  public var description: String {
+    switch self {
+    case .notIdentified(let names):
+      "the posterior is not identified yet: the data seen so far say nothing about a direction that involves "
+        + names.prefix(8).joined(separator: ", ") + (names.count > 8 ? ", …" : "")
+        + "; update it with more rows, or fit with a prior (--prior-precision auto)"
+    case .notFinite(let what): "\(what) is not finite; are there extreme values in the data?"
+    case .unsuitable(let message): message
+    }
+  }
+}

@@ -1,0 +1,64 @@
+#if canImport(Glibc)
+  import Glibc
+#elseif canImport(Musl)
+  import Musl
+#endif
+
+/// A function applied to every unit of a layer, with its derivative.
+public enum Activation: String, Codable, CaseIterable, Sendable {
+  case identity, tanh, relu, gelu, sigmoid, softplus
+
+  /// h(z) for every entry, in place.
+  ///
+  ///     identity z   tanh tanh z   relu max(0, z)   gelu z Φ(z)   sigmoid 1/(1 + e^{−z})   softplus log(1 + e^z)
+  ///
+  /// `gelu` is the exact form with the normal distribution function Φ (PyTorch's default), not the tanh approximation.
+  public func apply(to z: inout [Double]) {
+    z.withUnsafeMutableBufferPointer { z in
+      switch self {
+      case .identity: break
+      case .tanh: for i in z.indices { z[i] = hyperbolicTangent(z[i]) }
+      case .relu: for i in z.indices { z[i] = Swift.max(0, z[i]) }
+      case .gelu: for i in z.indices { z[i] *= normalCDF(z[i]) }
+      case .sigmoid: for i in z.indices { z[i] = logistic(z[i]) }
+      case .softplus: for i in z.indices { z[i] = Swift.max(0, z[i]) + log1p(exp(-abs(z[i]))) }
+      }
+    }
+  }
+
+  /// gradient ← gradient · h′(z), entry by entry, from the pre-activation z and the value h = h(z). At the kink of
+  /// `relu` the derivative is 0.
+  public func backward(preactivation z: [Double], value h: [Double], gradient: inout [Double]) {
+    precondition(z.count == h.count && z.count == gradient.count, "one gradient entry per unit")
+    gradient.withUnsafeMutableBufferPointer { g in
+      switch self {
+      case .identity: break
+      case .tanh: for i in g.indices { g[i] *= 1 - h[i] * h[i] }
+      case .relu: for i in g.indices where !(z[i] > 0) { g[i] = 0 }
+      case .gelu: for i in g.indices { g[i] *= normalCDF(z[i]) + z[i] * normalDensity(z[i]) }
+      case .sigmoid: for i in g.indices { g[i] *= h[i] * (1 - h[i]) }
+      case .softplus: for i in g.indices { g[i] *= logistic(z[i]) }
+      }
+    }
+  }
+}
+
+/// tanh by its exponential identity: a third of libm's time, and never off by more than 4 ulps of 1 (absolute 5e-16);
+/// near 0, where the identity would lose relative accuracy, libm's.
+@inline(__always) private func hyperbolicTangent(_ x: Double) -> Double {
+  let size = abs(x)
+  if size < 0.25 { return tanh(x) }
+  if size > 20 { return x < 0 ? -1 : 1 }
+  let value = 1 - 2 / (exp(2 * size) + 1)
+  return x < 0 ? -value : value
+}
+
+@inline(__always) private func logistic(_ z: Double) -> Double {
+  if z >= 0 { return 1 / (1 + exp(-z)) }
+  let e = exp(z)
+  return e / (1 + e)
+}
+
+@inline(__always) private func normalCDF(_ z: Double) -> Double { 0.5 * erfc(-z * 0.707_106_781_186_547_6) }
+
+@inline(__always) private func normalDensity(_ z: Double) -> Double { 0.398_942_280_401_432_7 * exp(-0.5 * z * z) }

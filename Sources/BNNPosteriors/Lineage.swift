@@ -1,0 +1,48 @@
+/// One update in the life of a posterior. No clock time, host, path or thread count: equal work gives equal bytes.
+public struct LineageEntry: Codable, Sendable, Equatable {
+  /// 1 is the fit.
+  public var number: Int
+  /// `fit` or `update`.
+  public var action: String
+  /// Data rows of this batch.
+  public var rows: Int
+  /// Sum modulo 2^128 of the rows' XXH3-128 digests, 32 hexadecimal digits: for finding accidents, not forgery.
+  public var rowDigest: String
+  /// The engine's name.
+  public var method: String
+  /// Settings of this update that are not properties of the posterior.
+  public var settings: [String: String]
+  /// log p(this batch | everything before), nats, in target units, under the hyper-parameters held before it; null
+  /// where improper.
+  public var logEvidence: Double?
+  public var seed: UInt64
+  /// Version of the library that did it.
+  public var version: String
+  /// Digest of the file it started from; null for a fit.
+  public var parent: String?
+  /// The user's words.
+  public var label: String?
+
+  public init(
+    number: Int, action: String, rows: Int, rowDigest: String, method: String, settings: [String: String],
+    logEvidence: Double?, seed: UInt64, version: String, parent: String?, label: String?
+  ) {
+    self.number = number
+    self.action = action
+    self.rows = rows
+    self.rowDigest = rowDigest
+    self.method = method
+    self.settings = settings
+    self.logEvidence = logEvidence
+    self.seed = seed
+    self.version = version
+    self.parent = parent
+    self.label = label
+  }
+
+  enum CodingKeys: String, CodingKey {
+    case number, action, rows, method, settings, seed, version, parent, label
+    case rowDigest = "row_digest"
+    case logEvidence = "log_evidence"
+  }
+}

@@ -1,0 +1,80 @@
+import BNNLinearAlgebra
+
+/// What the *data* said about a model that is linear in its weights, with no prior in it: the information array
+/// [R Z; 0 T] of the rows [Φ Y], and how many rows that were.
+///
+/// It is a sufficient statistic for (w, σ²), not an anonymised one: with fewer rows than weights D1's rows can be
+/// reconstructed from it.
+public struct LinearStatistics: Sendable, Equatable {
+  /// P, the columns of Φ.
+  public let weights: Int
+  /// C, the columns of Y that share Φ.
+  public let responses: Int
+  /// Rows of [Φ Y] seen (for a network with C outputs sharing weights, C per data row).
+  public private(set) var observations: Int
+  public private(set) var array: InformationArray
+
+  /// No rows seen.
+  public init(weights: Int, responses: Int) {
+    self.weights = weights
+    self.responses = responses
+    observations = 0
+    array = InformationArray(width: weights + responses)
+  }
+
+  /// From what a file holds.
+  public init(weights: Int, responses: Int, observations: Int, array: InformationArray) {
+    precondition(array.width == weights + responses, "the array must have P + C columns")
+    self.weights = weights
+    self.responses = responses
+    self.observations = observations
+    self.array = array
+  }
+
+  /// Absorbs rows [φ y] (m × (P + C)), whose storage is used as scratch.
+  public mutating func absorb(_ rows: inout Matrix) {
+    observations += rows.rows
+    array.absorb(&rows)
+  }
+
+  /// Absorbs what another batch said.
+  public mutating func absorb(_ other: LinearStatistics) {
+    precondition(other.weights == weights && other.responses == responses, "statistics of another model")
+    observations += other.observations
+    array = array.merged(with: other.array)
+  }
+
+  /// The stored form: the diagonal not negative.
+  public mutating func normalise() { array.makeDiagonalPositive() }
+
+  /// R (min(n, P) × P), the right-hand side z and ρ² of response c.
+  public func system(response c: Int) -> LinearSystem {
+    let (r, z) = array.leading(weights)
+    return LinearSystem(
+      root: r, rightHandSide: z[c], residualSquares: array.residualSquares(beyond: weights)[c],
+      observations: observations)
+  }
+}
+
+/// One response's part of the statistics: ‖Φw − y‖² = ‖Rw − z‖² + ρ² for every w.
+public struct LinearSystem: Sendable, Equatable {
+  /// R, k × P upper trapezoidal, k = min(n, P).
+  public var root: Matrix
+  /// z, k numbers.
+  public var rightHandSide: [Double]
+  /// ρ².
+  public var residualSquares: Double
+  /// n.
+  public var observations: Int
+
+  public init(root: Matrix, rightHandSide: [Double], residualSquares: Double, observations: Int) {
+    precondition(root.rows == rightHandSide.count && root.rows <= root.columns, "R must be k × P with k ≤ P")
+    self.root = root
+    self.rightHandSide = rightHandSide
+    self.residualSquares = residualSquares
+    self.observations = observations
+  }
+
+  /// P.
+  public var weights: Int { root.columns }
+}
