@@ -25,7 +25,7 @@ let package = Package(
     // MARK: Floor 1: numbers, chance, bytes
     .target(name: "BNNLinearAlgebra", dependencies: ["COpenBLAS"], linkerSettings: math),
     .target(name: "BNNProbability", dependencies: ["CGSL"], linkerSettings: math),
-    .target(name: "BNNSafetensors"),
+    .target(name: "BNNSafetensors", exclude: ["ATTACKS.md"]),
 
     // MARK: Floor 2: data, models, posteriors
     .target(
@@ -34,16 +34,20 @@ let package = Package(
     .target(name: "BNNModels", dependencies: ["BNNLinearAlgebra", "BNNProbability"], linkerSettings: math),
     .target(name: "BNNPosteriors", dependencies: ["BNNLinearAlgebra", "BNNProbability"], linkerSettings: math),
 
-    // MARK: Floor 3: engines and the file
+    // MARK: Floor 3: engines
     .target(
       name: "BNNInference",
       dependencies: ["BNNPosteriors", "BNNModels", "BNNDatasets", "BNNLinearAlgebra", "BNNProbability"],
       linkerSettings: math),
+
+    // MARK: Floor 4: the file
     .target(
       name: "BNNPosteriorFile",
-      dependencies: ["BNNPosteriors", "BNNModels", "BNNDatasets", "BNNSafetensors", "BNNLinearAlgebra", "CXXHash"]),
+      dependencies: [
+        "BNNInference", "BNNPosteriors", "BNNModels", "BNNDatasets", "BNNSafetensors", "BNNLinearAlgebra", "CXXHash",
+      ]),
 
-    // MARK: Floor 4: the library's door and the command
+    // MARK: Floor 5: the library's door and the command
     .target(
       name: "BNN",
       dependencies: [
@@ -58,7 +62,7 @@ let package = Package(
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
 
-    // MARK: Floor 5
+    // MARK: Floor 6
     .executableTarget(name: "bnn-update", dependencies: ["BNNCommand"]),
 
     // MARK: Tests
@@ -70,7 +74,7 @@ let package = Package(
       name: "LinearAlgebraTests",
       dependencies: ["BNNLinearAlgebra", "BNNProbability", "BNNTestSupport", "CGSL", "COpenBLAS"]),
     .testTarget(name: "ProbabilityTests", dependencies: ["BNNProbability", "BNNTestSupport", "CGSL"]),
-    .testTarget(name: "SafetensorsTests", dependencies: ["BNNSafetensors"]),
+    .testTarget(name: "SafetensorsTests", dependencies: ["BNNSafetensors"], exclude: ["Fixtures"]),
     .testTarget(name: "DatasetsTests", dependencies: ["BNNDatasets"]),
     .testTarget(name: "ModelsTests", dependencies: ["BNNModels", "BNNTestSupport"]),
     .testTarget(name: "PosteriorsTests", dependencies: ["BNNPosteriors", "BNNTestSupport"]),

@@ -21,6 +21,16 @@ public struct LinearResponse: Sendable, Equatable {
   /// Null while the data do not identify the weights (flat prior only).
   public var posterior: LinearPosterior?
 
+  public init(
+    ratio: Double, noisePrior: NoisePrior, logEvidence: Double?, effectiveWeights: Double, posterior: LinearPosterior?
+  ) {
+    self.ratio = ratio
+    self.noisePrior = noisePrior
+    self.logEvidence = logEvidence
+    self.effectiveWeights = effectiveWeights
+    self.posterior = posterior
+  }
+
   /// κ·a/b: the absolute prior precision that this amounts to.
   public var priorPrecision: Double? { posterior.map { ratio / $0.noise.scaleSquared } }
 }

@@ -1,0 +1,103 @@
+import BNNDatasets
+import BNNInference
+import BNNPosteriors
+
+/// The JSON text in a posterior file's metadata: everything that is not a tensor. Keys are sorted, so equal posteriors
+/// give equal bytes; no clock time, path, host or thread count is in it.
+public struct Manifest: Codable, Sendable, Equatable {
+  /// What this version writes and the newest it reads.
+  public static let currentVersion = 1
+
+  public var formatVersion: Int
+  public var model: ModelDescription
+  public var normalisation: Normalisation
+  /// Data rows absorbed.
+  public var rows: Int
+  public var members: [MemberEntry]
+  public var certificate: Certificate
+  public var lineage: [LineageEntry]
+
+  enum CodingKeys: String, CodingKey {
+    case model, normalisation, rows, members, certificate, lineage
+    case formatVersion = "format_version"
+  }
+
+  /// One member's numbers that are no tensors.
+  public struct MemberEntry: Codable, Sendable, Equatable {
+    /// Rows of the information array's data (n, or n·C where outputs share weights).
+    public var observations: Int
+    public var weights: Int
+    public var responses: [ResponseEntry]
+  }
+
+  /// Hyper-parameters and noise of one response, in normalised units.
+  public struct ResponseEntry: Codable, Sendable, Equatable {
+    /// κ.
+    public var priorRatio: Double
+    /// σ² when it was given.
+    public var knownVariance: Double?
+    /// a₀ and b₀ otherwise.
+    public var priorShape: Double?
+    public var priorRate: Double?
+    /// a and b of the posterior; null while it is not identified or the noise is given.
+    public var shape: Double?
+    public var rate: Double?
+    public var identified: Bool
+    public var logEvidence: Double?
+    public var effectiveWeights: Double
+
+    enum CodingKeys: String, CodingKey {
+      case shape, rate, identified
+      case priorRatio = "prior_ratio"
+      case knownVariance = "known_variance"
+      case priorShape = "prior_shape"
+      case priorRate = "prior_rate"
+      case logEvidence = "log_evidence"
+      case effectiveWeights = "effective_weights"
+    }
+  }
+}
+
+extension Manifest {
+  init(of posterior: Posterior) {
+    formatVersion = Self.currentVersion
+    model = posterior.model
+    normalisation = posterior.normalisation
+    rows = posterior.rows
+    certificate = posterior.certificate
+    lineage = posterior.lineage
+    members = posterior.members.map { member in
+      MemberEntry(
+        observations: member.statistics.observations, weights: member.statistics.weights,
+        responses: member.responses.map(ResponseEntry.init))
+    }
+  }
+}
+
+extension Manifest.ResponseEntry {
+  init(_ response: LinearResponse) {
+    priorRatio = response.ratio
+    logEvidence = response.logEvidence
+    effectiveWeights = response.effectiveWeights
+    identified = response.posterior != nil
+    switch response.noisePrior {
+    case .known(let variance): knownVariance = variance
+    case .inverseGamma(let a, let b): (priorShape, priorRate) = (a, b)
+    }
+    if case .inverseGamma(let a, let b)? = response.posterior?.noise { (shape, rate) = (a, b) }
+  }
+
+  /// The noise prior, or nil when the entry is inconsistent.
+  var noisePrior: NoisePrior? {
+    if let knownVariance { return knownVariance > 0 && knownVariance.isFinite ? .known(variance: knownVariance) : nil }
+    guard let priorShape, let priorRate, priorShape >= 0, priorRate >= 0 else { return nil }
+    return .inverseGamma(shape: priorShape, rate: priorRate)
+  }
+
+  /// The noise belief of an identified response, or nil when the entry is inconsistent.
+  var noiseBelief: NoiseBelief? {
+    if let knownVariance { return .known(variance: knownVariance) }
+    guard let shape, let rate, shape > 0, rate > 0, shape.isFinite, rate.isFinite else { return nil }
+    return .inverseGamma(shape: shape, rate: rate)
+  }
+}

@@ -1,0 +1,142 @@
+import BNNInference
+import BNNSafetensors
+import Foundation
+
+/// A posterior as one self-describing safetensors file.
+///
+/// Metadata: `format` = `bnn-posterior`, `format_version`, `manifest` (JSON with sorted keys) and `digest` (XXH3-128 of
+/// manifest and tensors). Equal posteriors give equal bytes.
+public struct PosteriorFile: Sendable {
+  public static let format = "bnn-posterior"
+
+  public let posterior: Posterior
+  /// The content's digest: the name of this state in its children's lineage.
+  public let digest: String
+  /// The manifest as it stands in the file.
+  public let manifest: String
+
+  // MARK: Out
+
+  /// The file's bytes.
+  public static func encode(_ posterior: Posterior) throws -> (bytes: [UInt8], digest: String) {
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+    let manifest = String(decoding: try encoder.encode(Manifest(of: posterior)), as: UTF8.self)
+    let tensors = posterior.members.enumerated().flatMap { k, member in
+      MemberTensors(member: k, model: posterior.model).tensors(of: member, posterior: posterior)
+    }
+    if let bad = tensors.first(where: { !$0.values.allSatisfy(\.isFinite) }) {
+      throw UpdateError.notFinite("the tensor \(bad.name) of the new posterior")
+    }
+    let digest = ContentDigest.of(manifest: manifest, tensors: tensors)
+    let bytes = try SafetensorsWriter.write(
+      TensorFile(
+        metadata: [
+          "format": format, "format_version": String(Manifest.currentVersion), "manifest": manifest, "digest": digest,
+        ], tensors: tensors))
+    return (bytes, digest)
+  }
+
+  /// Writes atomically; refuses an existing file unless `replacing`.
+  ///
+  /// - Returns: the content's digest.
+  @discardableResult
+  public static func write(_ posterior: Posterior, to path: String, replacing: Bool = false) throws -> String {
+    let (bytes, digest) = try encode(posterior)
+    try AtomicFile.write(bytes, to: path, replacing: replacing)
+    return digest
+  }
+
+  // MARK: In
+
+  /// Reads and checks a file; nothing of it is trusted before its digest agrees.
+  public init(path: String) throws(PosteriorFileError) {
+    try self.init(bytes: Self.load(path), name: path)
+  }
+
+  /// From the bytes of a file; `name` is what errors call it.
+  public init(bytes: [UInt8], name: String) throws(PosteriorFileError) {
+    let content: TensorFile
+    do {
+      content = try SafetensorsReader.read(bytes)
+    } catch {
+      throw .corrupt(file: name, "not a posterior file: \(error)")
+    }
+    guard content.metadata["format"] == Self.format, let manifestText = content.metadata["manifest"] else {
+      throw PosteriorFileError(
+        .corrupt, file: name, "a safetensors file, but not a posterior that bnn-update wrote",
+        remedy: "make one with `bnn-update fit`")
+    }
+    guard let version = content.metadata["format_version"].flatMap({ Int($0) }) else {
+      throw .corrupt(file: name, "its format version is not a number")
+    }
+    guard version <= Manifest.currentVersion else {
+      throw PosteriorFileError(
+        .corrupt, file: name,
+        "written by a newer bnn-update (format version \(version); this one reads up to \(Manifest.currentVersion))",
+        remedy: "update bnn-update")
+    }
+    let digest = ContentDigest.of(manifest: manifestText, tensors: content.tensors)
+    guard content.metadata["digest"] == digest else {
+      throw .corrupt(file: name, "its content does not match its digest: it was damaged or edited")
+    }
+    let manifest: Manifest
+    do {
+      _ = try StrictJSON.parse(Array(manifestText.utf8))
+      manifest = try JSONDecoder().decode(Manifest.self, from: Data(manifestText.utf8))
+    } catch {
+      throw .corrupt(file: name, "its manifest cannot be read (\(Self.plain(error)))")
+    }
+    guard manifest.formatVersion == version else {
+      throw .corrupt(file: name, "its manifest and its header disagree about the format version")
+    }
+    try Self.check(manifest, name)
+    var store = TensorStore(content.tensors, file: name)
+    var members: [Member] = []
+    for (k, entry) in manifest.members.enumerated() {
+      members.append(try MemberTensors(member: k, model: manifest.model).member(from: &store, entry: entry))
+    }
+    guard store.remaining.isEmpty else {
+      throw .corrupt(file: name, "it holds tensors that its manifest does not explain: \(store.remaining[0])")
+    }
+    posterior = Posterior(
+      model: manifest.model, normalisation: manifest.normalisation, members: members, rows: manifest.rows,
+      certificate: manifest.certificate, lineage: manifest.lineage)
+    self.digest = digest
+    self.manifest = manifestText
+  }
+
+  private static func check(_ manifest: Manifest, _ name: String) throws(PosteriorFileError) {
+    let (d, c) = (manifest.model.schema.features.count, manifest.model.schema.targets.count)
+    let n = manifest.normalisation
+    let numbers = n.featureCenter + n.featureScale + n.targetCenter + n.targetScale
+    guard
+      n.featureCenter.count == d, n.featureScale.count == d, n.targetCenter.count == c, n.targetScale.count == c,
+      numbers.allSatisfy(\.isFinite), (n.featureScale + n.targetScale).allSatisfy({ $0 > 0 })
+    else { throw .corrupt(file: name, "its normalisation does not fit its columns") }
+    guard c > 0, !manifest.members.isEmpty, manifest.rows >= 0 else {
+      throw .corrupt(file: name, "its manifest names no target or no member")
+    }
+    let spec = manifest.model.network
+    guard (spec == nil) == (manifest.model.method == .linear) else {
+      throw .corrupt(file: name, "its manifest has no network for its method")
+    }
+    if let spec {
+      guard spec.inputs == d, case .dense(let outputs, _)? = spec.layers.last, outputs == c else {
+        throw .corrupt(file: name, "its network does not fit its columns")
+      }
+    }
+  }
+
+  private static func plain(_ error: any Error) -> String {
+    switch error {
+    case let error as StrictJSONError: return error.description
+    case DecodingError.keyNotFound(let key, _): return "\(key.stringValue) is missing"
+    case DecodingError.typeMismatch(_, let context), DecodingError.valueNotFound(_, let context),
+      DecodingError.dataCorrupted(let context):
+      let place = context.codingPath.map(\.stringValue).joined(separator: ".")
+      return place.isEmpty ? context.debugDescription : "\(place): \(context.debugDescription)"
+    default: return "unknown content"
+    }
+  }
+}
