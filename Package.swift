@@ -75,7 +75,7 @@ let package = Package(
       dependencies: ["BNNLinearAlgebra", "BNNProbability", "BNNTestSupport", "CGSL", "COpenBLAS"]),
     .testTarget(name: "ProbabilityTests", dependencies: ["BNNProbability", "BNNTestSupport", "CGSL"]),
     .testTarget(name: "SafetensorsTests", dependencies: ["BNNSafetensors"], exclude: ["Fixtures"]),
-    .testTarget(name: "DatasetsTests", dependencies: ["BNNDatasets"]),
+    .testTarget(name: "DatasetsTests", dependencies: ["BNNDatasets"], exclude: ["Fixtures"]),
     .testTarget(name: "ModelsTests", dependencies: ["BNNModels", "BNNTestSupport"]),
     .testTarget(name: "PosteriorsTests", dependencies: ["BNNPosteriors", "BNNTestSupport"]),
     .testTarget(

@@ -115,15 +115,6 @@ extension Posterior {
   }
 }
 
-extension Normalisation {
-  /// Centre 0, scale 1 for d features and C targets.
-  static func identity(_ features: Int, _ targets: Int) -> Normalisation {
-    Normalisation(
-      featureCenter: .init(repeating: 0, count: features), featureScale: .init(repeating: 1, count: features),
-      targetCenter: .init(repeating: 0, count: targets), targetScale: .init(repeating: 1, count: targets))
-  }
-}
-
 extension String {
   fileprivate var capitalizedFirst: String { prefix(1).uppercased() + dropFirst() }
 }

@@ -1,4 +1,5 @@
 import BNNLinearAlgebra
+import BNNPosteriors
 
 /// One coefficient of a linear model in the data's own units.
 public struct Coefficient: Sendable, Equatable {
@@ -14,54 +15,48 @@ public struct Coefficient: Sendable, Equatable {
 }
 
 extension Posterior {
-  /// Coefficients of a `linear` posterior in the data's own units whatever the normalisation, intercept first.
+  /// A `linear` response in the data's own units, whatever the normalisation: with β_j = m_j s_y/s_j and
+  /// intercept c_y + s_y m₀ − Σ c_j β_j the factor's columns become R_j s_j + R₀ c_j, and σ² gains s_y².
   ///
-  ///     β_j = m_j s_y/s_j,   intercept = c_y + s_y m_0 − Σ c_j β_j
-  ///
-  /// and their scales by the same linear map of the factor: x = R⁻ᵀt for the map's row t gives ‖x‖²·b/a.
-  public func coefficients() throws -> [Coefficient] {
+  /// - Returns: nil while the posterior is not identified.
+  public func inDataUnits(response c: Int, of member: Member) -> LinearPosterior? {
+    guard model.method == .linear, let own = member.responses[c].posterior else { return nil }
+    let first = model.intercept ? 1 : 0
+    let scaleY = normalisation.targetScale[c]
+    var upper = own.factor.upper
+    var mean = own.mean.map { $0 * scaleY }
+    for j in normalisation.featureScale.indices {
+      mean[first + j] /= normalisation.featureScale[j]
+      for i in 0...(first + j) {
+        let lead = model.intercept ? own.factor.upper[i, 0] * normalisation.featureCenter[j] : 0
+        upper[i, first + j] = upper[i, first + j] * normalisation.featureScale[j] + lead
+      }
+      if model.intercept { mean[0] -= normalisation.featureCenter[j] * mean[first + j] }
+    }
+    if model.intercept { mean[0] += normalisation.targetCenter[c] }
+    let noise: NoiseBelief
+    switch own.noise {
+    case .known(let variance): noise = .known(variance: variance * scaleY * scaleY)
+    case .inverseGamma(let a, let b): noise = .inverseGamma(shape: a, rate: b * scaleY * scaleY)
+    }
+    return (try? TriangularFactor(upper: upper)).map { LinearPosterior(mean: mean, factor: $0, noise: noise) }
+  }
+
+  /// Coefficients of a `linear` posterior in the data's own units, target after target, intercept first.
+  public func coefficients() -> [Coefficient] {
     guard model.method == .linear, let member = members.first else { return [] }
     let names = weightNames()
-    let first = model.intercept ? 1 : 0
     return model.schema.targets.enumerated().flatMap { c, target -> [Coefficient] in
-      guard let posterior = member.responses[c].posterior else {
+      guard let posterior = inDataUnits(response: c, of: member) else {
         return names.map { Coefficient(name: $0, target: target, mean: nil, scale: nil, degreesOfFreedom: nil) }
       }
-      let scaleY = normalisation.targetScale[c]
-      var map = Matrix(rows: names.count, columns: names.count)
-      for j in 0..<normalisation.featureCenter.count {
-        let slope = scaleY / normalisation.featureScale[j]
-        map[first + j, first + j] = slope
-        if model.intercept { map[0, first + j] = -slope * normalisation.featureCenter[j] }
-      }
-      if model.intercept { map[0, 0] = scaleY }
-      let variances = posterior.factor.variances(along: map)
-      var means = map.multiplied(by: posterior.mean)
-      if model.intercept { means[0] += normalisation.targetCenter[c] }
+      let scales = posterior.marginalScales()
       let nu = posterior.noise.degreesOfFreedom
       return names.indices.map { j in
         Coefficient(
-          name: names[j], target: target, mean: means[j],
-          scale: (variances[j] * posterior.noise.scaleSquared).squareRoot(), degreesOfFreedom: nu.isFinite ? nu : nil)
+          name: names[j], target: target, mean: posterior.mean[j], scale: scales[j],
+          degreesOfFreedom: nu.isFinite ? nu : nil)
       }
     }
-  }
-
-  /// Weight [C, d] and bias [C] of a proper `linear` posterior in the data's own units, as PyTorch would hold them.
-  public func linearCoefficients(of member: Member) -> (weight: [Double], bias: [Double]) {
-    let first = model.intercept ? 1 : 0
-    var weight: [Double] = []
-    var bias: [Double] = []
-    for (c, response) in member.responses.enumerated() {
-      guard let posterior = response.posterior else { continue }
-      let scaleY = normalisation.targetScale[c]
-      let slopes = normalisation.featureScale.indices.map { j in
-        posterior.mean[first + j] * scaleY / normalisation.featureScale[j]
-      }
-      let center = model.intercept ? normalisation.targetCenter[c] + scaleY * posterior.mean[0] : 0
-      weight += slopes
-      bias.append(center - dot(slopes, normalisation.featureCenter))
-    }
-    return (weight, bias)
   }
 }

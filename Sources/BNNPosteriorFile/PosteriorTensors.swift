@@ -43,9 +43,11 @@ struct MemberTensors {
       result.append(Tensor(name: "\(prefix)posterior.\(c).factor", shape: [packed.count], values: packed))
     }
     if model.method == .linear, posterior.isProper {
-      let (weight, bias) = posterior.linearCoefficients(of: member)
       let (c, d) = (model.schema.targets.count, model.schema.features.count)
+      let means = (0..<c).compactMap { posterior.inDataUnits(response: $0, of: member)?.mean }
+      let weight = means.flatMap { $0.suffix(d) }
       result.append(Tensor(name: "\(prefix)layers.0.weight", shape: [c, d], values: weight))
+      let bias = means.map { model.intercept ? $0[0] : 0 }
       result.append(Tensor(name: "\(prefix)layers.0.bias", shape: [c], values: bias))
     }
     let packed = Self.pack(member.statistics.array.array)

@@ -1,1 +1,3 @@
-print("")
+import BNNCommand
+
+CommandLineTool.run()

@@ -78,11 +78,7 @@ extension LinearStatistics {
   /// The normalisation of everything seen; identity scales for `--normalize none`.
   func normalisation(intercept: Bool, standardised: Bool) -> Normalisation {
     let d = weights - (intercept ? 1 : 0)
-    guard standardised else {
-      return Normalisation(
-        featureCenter: .init(repeating: 0, count: d), featureScale: .init(repeating: 1, count: d),
-        targetCenter: .init(repeating: 0, count: responses), targetScale: .init(repeating: 1, count: responses))
-    }
+    guard standardised else { return .identity(features: d, targets: responses) }
     let (center, scale) = columnScales(intercept: intercept)
     return Normalisation(
       featureCenter: Array(center[..<d]), featureScale: Array(scale[..<d]), targetCenter: Array(center[d...]),

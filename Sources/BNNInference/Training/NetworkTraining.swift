@@ -106,8 +106,8 @@ public struct NetworkTraining: Sendable {
     let noise = knownVariance.map { NoisePrior.known(variance: $0) } ?? .weak
     let basis: any LinearBasis =
       network.parameterCount <= Self.fullEvidenceLimit
-      ? TangentBasis(network: network, theta: theta, normalisation: .identity(x.columns, y.columns), outputRoot: nil)
-      : LastLayerBasis(network: network, theta: theta, normalisation: .identity(x.columns, y.columns))
+      ? TangentBasis(network: network, theta: theta, normalisation: .identity(features: x.columns, targets: y.columns), outputRoot: nil)
+      : LastLayerBasis(network: network, theta: theta, normalisation: .identity(features: x.columns, targets: y.columns))
     var statistics = LinearStatistics(weights: basis.weights, responses: basis.responses)
     for start in stride(from: 0, to: x.rows, by: SequentialUpdate.piece) {
       let range = start..<min(start + SequentialUpdate.piece, x.rows)

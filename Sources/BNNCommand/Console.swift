@@ -1,0 +1,83 @@
+import BNNPosteriorFile
+import Foundation
+
+#if canImport(Glibc)
+  import Glibc
+#elseif canImport(Musl)
+  import Musl
+#endif
+
+/// Where a run speaks: results on stdout, words on stderr, progress on stderr only when it is a terminal.
+struct Console: Sendable {
+  let json: Bool
+  let quiet: Bool
+  let showsProgress: Bool
+
+  init(json: Bool, quiet: Bool) {
+    self.json = json
+    self.quiet = quiet
+    showsProgress = !quiet && isatty(STDERR_FILENO) == 1
+  }
+
+  /// A result line for people; nothing with `--json`.
+  func say(_ text: String) { if !json { Self.write(text + "\n", to: STDOUT_FILENO) } }
+
+  /// A line that is worth knowing but is not the result.
+  func note(_ text: String) {
+    guard !quiet else { return }
+    clearProgress()
+    Self.write(text + "\n", to: STDERR_FILENO)
+  }
+
+  /// The one object of `--json`.
+  func result(_ object: [(String, JSONText)]) {
+    guard json else { return }
+    Self.write(JSONText.object([("schema_version", .integer(1))] + object).text + "\n", to: STDOUT_FILENO)
+  }
+
+  /// Rewrites the progress line; a no-op unless stderr is a terminal.
+  func progress(_ text: String) {
+    guard showsProgress else { return }
+    Self.write("\r\u{1B}[K\(text)", to: STDERR_FILENO)
+  }
+
+  func clearProgress() { if showsProgress { Self.write("\r\u{1B}[K", to: STDERR_FILENO) } }
+
+  /// Unbuffered, so that rows reach a pipe as they are made. A reader that went away ends the program in silence, as
+  /// pipes do.
+  static func write(_ text: String, to descriptor: Int32) {
+    var text = text
+    text.withUTF8 { buffer in
+      var done = 0
+      while done < buffer.count {
+        let count = Foundation.write(descriptor, buffer.baseAddress! + done, buffer.count - done)
+        if count < 0 {
+          if errno == EINTR { continue }
+          if errno == EPIPE { exit(ExitStatus.done) }
+          return
+        }
+        done += count
+      }
+    }
+  }
+}
+
+/// Ctrl-C takes temporary files away and ends with 130; whatever was there before stays as it was.
+enum Interruption {
+  nonisolated(unsafe) private static var sources: [any DispatchSourceSignal] = []
+
+  static func install() {
+    signal(SIGPIPE, SIG_IGN)
+    for number in [SIGINT, SIGTERM] {
+      signal(number, SIG_IGN)
+      let source = DispatchSource.makeSignalSource(signal: number, queue: DispatchQueue(label: "bnn-update.signals"))
+      source.setEventHandler {
+        TemporaryFiles.removeAll()
+        Console.write("\ninterrupted; nothing was written\n", to: STDERR_FILENO)
+        _exit(number == SIGINT ? ExitStatus.interrupted : 128 + number)
+      }
+      source.resume()
+      sources.append(source)
+    }
+  }
+}

@@ -1,0 +1,108 @@
+import BNNDatasets
+import BNNInference
+import BNNLinearAlgebra
+import BNNPosteriorFile
+import Foundation
+
+/// Blocks of this many rows are read, absorbed and predicted at a time; fixed, since it decides bits.
+let blockRows = 4096
+
+extension Dataset {
+  var featureMatrix: Matrix { Matrix(rows: rows, columns: featureCount, storage: features) }
+  var targetMatrix: Matrix { Matrix(rows: rows, columns: targetCount, storage: targets) }
+}
+
+/// What a batch was: how many rows, their digest, rows left out.
+struct BatchSummary {
+  var rows = 0
+  var digest = RowDigest()
+  var dropped = 0
+
+  mutating func add(_ block: Dataset) {
+    rows += block.rows
+    digest.add(block)
+  }
+}
+
+/// Reads a table block by block into a sequential update; one pass, bounded memory.
+func absorb(
+  _ reader: DatasetReader, into update: inout SequentialUpdate, threads: Int, console: Console
+) throws -> BatchSummary {
+  var summary = BatchSummary()
+  while let block = try reader.nextBlock(maxRows: blockRows) {
+    try update.absorb(features: block.featureMatrix, targets: block.targetMatrix, threads: threads)
+    summary.add(block)
+    console.progress("\(reader.file): \(summary.rows) rows absorbed")
+  }
+  summary.dropped = reader.droppedRows
+  console.clearProgress()
+  remark(on: reader, console)
+  return summary
+}
+
+/// One line about columns that were not used and rows that were left out.
+func remark(on reader: DatasetReader, _ console: Console) {
+  let ignored = reader.columns.ignored
+  if !ignored.isEmpty {
+    let shown = ignored.prefix(6).joined(separator: ", ") + (ignored.count > 6 ? ", …" : "")
+    console.note("\(reader.file): ignoring \(ignored.count == 1 ? "column" : "columns") \(shown)")
+  }
+  if reader.droppedRows > 0 {
+    console.note("\(reader.file): left out \(reader.droppedRows) rows with a missing value")
+  }
+}
+
+extension Posterior {
+  /// σ per target in the target's units; nil while not identified.
+  var noiseDeviations: [Double?] {
+    members.isEmpty
+      ? []
+      : model.schema.targets.indices.map { c in
+        let each = members.map { member -> Double? in
+          let response = member.responses[min(c, member.responses.count - 1)]
+          let spread = member.outputRoot.map { root in root.row(c).reduce(0) { $0 + $1 * $1 } } ?? 1
+          return response.posterior.map { ($0.noise.scaleSquared * spread).squareRoot() * normalisation.targetScale[c] }
+        }
+        return average(each)
+      }
+  }
+
+  /// κ·a/b per response, averaged over members; nil while not identified.
+  var priorPrecisions: [Double?] {
+    (members.first?.responses.indices).map { range in range.map { c in average(members.map { $0.responses[c].priorPrecision }) } }
+      ?? []
+  }
+
+  /// Weights that move, per member.
+  var movingWeights: Int { (members.first?.statistics.weights ?? 0) * (members.first?.responses.count ?? 0) }
+
+  private func average(_ values: [Double?]) -> Double? {
+    let present = values.compactMap { $0 }
+    return present.count == values.count && !present.isEmpty ? present.reduce(0, +) / Double(present.count) : nil
+  }
+}
+
+/// Certificate as the command prints it.
+func certificateJSON(_ posterior: Posterior) -> JSONText {
+  let certificate = posterior.certificate
+  return .object([
+    ("update", .string(certificate.update.rawValue)),
+    (
+      "conditional_on",
+      .array(
+        certificate.conditionalOn.map { condition in
+          .object([
+            ("what", .string(condition.what)), ("fixed_by", condition.fixedBy.map { .integer($0) } ?? .null),
+          ])
+        })
+    ), ("reasons", .strings(certificate.reasons)),
+  ])
+}
+
+/// Numbers for people: six significant digits.
+func readable(_ value: Double?) -> String {
+  guard let value else { return "–" }
+  return String(format: "%.6g", value)
+}
+
+func readable(_ values: [Double?]) -> String { values.map { readable($0) }.joined(separator: ", ") }

@@ -1,0 +1,91 @@
+import ArgumentParser
+import BNNDatasets
+import BNNInference
+import BNNModels
+import Foundation
+
+/// What every subcommand takes.
+struct GlobalOptions: ParsableArguments {
+  @Flag(name: .long, help: "Print one JSON object on stdout and nothing else there.")
+  var json = false
+
+  @Option(name: .long, help: "Seed of all random numbers.")
+  var seed: UInt64 = 0
+
+  @Option(name: .long, help: "Worker threads (default: all cores). Results do not depend on it.")
+  var threads: Int?
+
+  @Flag(name: .long, help: "No progress and no remarks on stderr.")
+  var quiet = false
+
+  var console: Console { Console(json: json, quiet: quiet) }
+  var workers: Int { max(1, threads ?? ProcessInfo.processInfo.activeProcessorCount) }
+
+  func validate() throws {
+    if let threads, threads < 1 { throw ValidationError("--threads must be at least 1, got \(threads)") }
+  }
+}
+
+/// How tables are read.
+struct DataOptions: ParsableArguments {
+  @Option(name: .long, help: "Byte between the cells of a CSV file; \\t is a tab.")
+  var delimiter = ","
+
+  @Option(name: .long, help: "csv or npy, where the name does not tell (needed for standard input).")
+  var format: String?
+
+  @Option(name: .long, help: "error or drop: what to do with a row that lacks a value.")
+  var missing = "error"
+
+  func validate() throws {
+    let byte = delimiter == "\\t" ? "\t" : delimiter
+    guard byte.utf8.count == 1, !["\"", "\n", "\r", "\0"].contains(byte) else {
+      throw ValidationError("--delimiter must be one byte that is no quote and no line end, got \"\(delimiter)\"")
+    }
+    if let format, TableFormat(rawValue: format) == nil {
+      throw ValidationError("--format is csv or npy, got \"\(format)\"")
+    }
+    guard MissingPolicy(rawValue: missing) != nil else {
+      throw ValidationError("--missing is error or drop, got \"\(missing)\"")
+    }
+  }
+
+  var options: TableOptions {
+    let byte = delimiter == "\\t" ? UInt8(ascii: "\t") : delimiter.utf8.first ?? UInt8(ascii: ",")
+    return TableOptions(
+      delimiter: byte, format: format.flatMap(TableFormat.init), missing: MissingPolicy(rawValue: missing) ?? .error)
+  }
+}
+
+/// Where a posterior goes.
+struct OutputOptions: ParsableArguments {
+  @Option(name: [.short, .long], help: "The posterior file to write.")
+  var output: String
+
+  @Flag(name: .long, help: "Overwrite the output if it exists.")
+  var force = false
+
+  @Option(name: .long, help: "Words kept in this update's lineage entry.")
+  var label: String?
+
+  func validate() throws {
+    if output == "-" { throw ValidationError("a posterior is written to a file, not to standard output; name one") }
+  }
+}
+
+/// A setting that is a number or `auto`.
+struct AutoSetting: ExpressibleByArgument {
+  var setting: Setting
+
+  init?(argument: String) {
+    if argument == "auto" {
+      setting = .auto
+    } else if let value = Double(argument), value.isFinite, value >= 0 {
+      setting = .given(value)
+    } else {
+      return nil
+    }
+  }
+
+  var defaultValueDescription: String { "auto" }
+}

@@ -1,0 +1,42 @@
+import ArgumentParser
+import BNNInference
+import BNNPosteriorFile
+
+struct Diff: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "How far two posteriors of one model are apart; exit 2 beyond --tolerance.")
+
+  @Argument(help: "A posterior file.")
+  var first: String
+
+  @Argument(help: "Another of the same model.")
+  var second: String
+
+  @Option(name: .long, help: "Largest relative difference of means and deviations that counts as equal.")
+  var tolerance: Double?
+
+  @OptionGroup var global: GlobalOptions
+
+  func validate() throws {
+    if let tolerance, !(tolerance >= 0) { throw ValidationError("--tolerance must not be negative, got \(tolerance)") }
+  }
+
+  func run() throws {
+    let console = global.console
+    let a = try PosteriorFile(path: first).posterior
+    let b = try PosteriorFile(path: second).posterior
+    let difference = try PosteriorDifference(a, b)
+    let within = tolerance.map { difference.isWithin($0) }
+    console.result([
+      ("max_abs_mean", .number(difference.maxAbsMean)), ("max_rel_mean", .number(difference.maxRelMean)),
+      ("max_rel_sd", .number(difference.maxRelSd)), ("kl_forward", .optional(difference.klForward)),
+      ("kl_backward", .optional(difference.klBackward)), ("rows", .array([.integer(a.rows), .integer(b.rows)])),
+      ("within_tolerance", within.map { .boolean($0) } ?? .null),
+    ])
+    console.say(
+      "means differ by at most \(readable(difference.maxAbsMean)) (relative \(readable(difference.maxRelMean))), "
+        + "deviations by \(readable(difference.maxRelSd)); KL \(readable(difference.klForward)) and "
+        + "\(readable(difference.klBackward)) nats" + (within.map { $0 ? "; within the tolerance" : "; beyond the tolerance" } ?? ""))
+    if within == false { throw ExitCode(ExitStatus.found) }
+  }
+}

@@ -1,0 +1,199 @@
+import ArgumentParser
+import BNNDatasets
+import BNNInference
+import BNNLinearAlgebra
+import BNNModels
+import BNNPosteriorFile
+import BNNPosteriors
+import Foundation
+
+/// Weights beyond which a tangent is not the default, and beyond which it is refused.
+enum TangentLimit {
+  static let automatic = 2000
+  static let possible = 6000
+}
+
+struct Fit: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Make the first posterior from D1: train a network (or a linear model) and keep what the data said.")
+
+  @Argument(help: "D1: a .csv, .csv.gz or .npy file, or - for standard input.")
+  var data: String
+
+  @Option(name: .long, help: "Target column; repeat for several.")
+  var target: [String]
+
+  @Option(name: .long, help: "Feature columns, comma-separated (default: all that are not targets).")
+  var features: String?
+
+  @Option(name: .long, help: "Columns that are no features, comma-separated.")
+  var ignore: String?
+
+  @Option(name: .long, help: "tangent, last-layer or linear (default: tangent up to 2,000 weights, then last-layer).")
+  var method: String?
+
+  @Option(name: .long, help: "Units of the hidden layers, comma-separated.")
+  var hidden = "50"
+
+  @Option(name: .long, help: "tanh, relu, gelu, sigmoid, softplus or identity.")
+  var activation = "tanh"
+
+  @Option(name: .long, help: "gaussian.")
+  var likelihood = "gaussian"
+
+  @Option(name: .long, help: "Independently initialised networks, each with a posterior of its own.")
+  var members = 1
+
+  @Flag(name: .long, help: "linear only: no intercept.")
+  var noIntercept = false
+
+  @Option(name: .long, help: "Prior precision of the normalised weights: a number, 0 for flat, or auto (by the evidence).")
+  var priorPrecision = AutoSetting(argument: "auto")!
+
+  @Option(name: .long, help: "Standard deviation of the noise in the target's units, or auto.")
+  var noise = AutoSetting(argument: "auto")!
+
+  @Option(name: .long, help: "standard (by D1's mean and deviation, then frozen) or none.")
+  var normalize = "standard"
+
+  @Option(name: .long, help: "Train with Adam for this many passes (default: L-BFGS on all rows).")
+  var epochs: Int?
+
+  @Option(name: .long, help: "Adam's minibatch.")
+  var batchSize = 64
+
+  @Option(name: .long, help: "Adam's first learning rate; it falls to 0.")
+  var learningRate = 5e-3
+
+  @OptionGroup var destination: OutputOptions
+  @OptionGroup var tables: DataOptions
+  @OptionGroup var global: GlobalOptions
+
+  func validate() throws {
+    guard !target.isEmpty else { throw ValidationError("name the target column with --target") }
+    if let method, Method(rawValue: method) == nil {
+      let all = Method.allCases.map(\.rawValue).joined(separator: ", ")
+      throw ValidationError("--method is one of \(all); got \"\(method)\"")
+    }
+    guard likelihood == "gaussian" else { throw ValidationError("--likelihood is gaussian, got \"\(likelihood)\"") }
+    guard Activation(rawValue: activation) != nil else {
+      let all = Activation.allCases.map(\.rawValue).joined(separator: ", ")
+      throw ValidationError("--activation is one of \(all); got \"\(activation)\"")
+    }
+    guard normalize == "standard" || normalize == "none" else {
+      throw ValidationError("--normalize is standard or none, got \"\(normalize)\"")
+    }
+    guard (1...100).contains(members) else { throw ValidationError("--members is between 1 and 100, got \(members)") }
+    if let epochs, epochs < 1 { throw ValidationError("--epochs must be at least 1, got \(epochs)") }
+    guard batchSize >= 1 else { throw ValidationError("--batch-size must be at least 1, got \(batchSize)") }
+    guard learningRate > 0, learningRate.isFinite else {
+      throw ValidationError("--learning-rate must be a positive number, got \(learningRate)")
+    }
+    if noise.setting == .given(0) { throw ValidationError("--noise must be a positive number or auto") }
+    _ = try units()
+    if noIntercept, method != Method.linear.rawValue {
+      throw ValidationError("--no-intercept belongs to --method linear")
+    }
+    if members > 1, method == Method.linear.rawValue { throw ValidationError("a linear model has one member") }
+  }
+
+  private func units() throws -> [Int] {
+    let parts = hidden.split(separator: ",", omittingEmptySubsequences: false)
+    let units = parts.compactMap { Int($0.trimmingCharacters(in: .whitespaces)) }
+    guard units.count == parts.count, units.allSatisfy({ (1...100_000).contains($0) }) else {
+      throw ValidationError("--hidden is a list of unit counts such as 50 or 50,50; got \"\(hidden)\"")
+    }
+    return units
+  }
+
+  func run() throws {
+    let console = global.console
+    let started = Date()
+    try AtomicFile.check(destination.output, replacing: destination.force)
+    let table = try TableReader(path: data, options: tables.options)
+    let list: (String?) -> [String]? = { text in
+      text.map { $0.split(separator: ",", omittingEmptySubsequences: false).map { $0.trimmingCharacters(in: .whitespaces) } }
+    }
+    let schema = try Schema.choose(
+      header: table.columnNames, targets: target, features: list(features), ignore: list(ignore) ?? [], file: table.file)
+    let reader = try DatasetReader(table: table, schema: schema)
+    let prior = PriorSettings(precision: priorPrecision.setting, noise: noise.setting)
+
+    let fitted: (posterior: Posterior, report: UpdateReport)
+    let summary: BatchSummary
+    if method == Method.linear.rawValue {
+      var update = SequentialUpdate(
+        .linear(schema: schema, intercept: !noIntercept, standardised: normalize == "standard", prior: prior))
+      summary = try absorb(reader, into: &update, threads: global.workers, console: console)
+      fitted = try update.finish()
+    } else {
+      (fitted, summary) = try fitNetwork(reader, schema: schema, prior: prior, console: console)
+    }
+    var posterior = fitted.posterior
+    let trained = posterior.model.method != .linear
+    var settings = trained ? ["optimiser": epochs == nil ? "l-bfgs" : "adam"] : [:]
+    if let epochs {
+      settings["epochs"] = String(epochs)
+      settings["batch_size"] = String(batchSize)
+      settings["learning_rate"] = String(learningRate)
+    }
+    posterior.lineage = [
+      LineageEntry(
+        number: 1, action: "fit", rows: summary.rows, rowDigest: summary.digest.description,
+        method: posterior.model.method.rawValue, settings: settings, logEvidence: fitted.report.logEvidence,
+        seed: global.seed, version: libraryVersion, parent: nil, label: destination.label)
+    ]
+    let (bytes, _) = try PosteriorFile.encode(posterior)
+    try AtomicFile.write(bytes, to: destination.output, replacing: destination.force)
+    UpdateSummary(
+      action: "fit", posterior: posterior, report: fitted.report, output: destination.output, bytes: bytes.count,
+      seconds: Date().timeIntervalSince(started)
+    ).print(console)
+  }
+
+  private func fitNetwork(
+    _ reader: DatasetReader, schema: Schema, prior: PriorSettings, console: Console
+  ) throws -> ((posterior: Posterior, report: UpdateReport), BatchSummary) {
+    let spec = NetworkSpec(
+      inputs: schema.features.count, hidden: try units(), outputs: schema.targets.count,
+      activation: Activation(rawValue: activation) ?? .tanh)
+    let weights = Network(spec).parameterCount
+    let chosen: Method
+    if let method {
+      chosen = Method(rawValue: method) ?? .tangent
+      if chosen == .tangent, weights > TangentLimit.possible {
+        throw CommandFailure.usage(
+          "the tangent of a network with \(weights) weights would need a \(weights) × \(weights) matrix",
+          remedy: "use --method last-layer, or fewer than \(TangentLimit.possible) weights")
+      }
+    } else {
+      chosen = weights <= TangentLimit.automatic ? .tangent : .lastLayer
+      if chosen == .lastLayer {
+        console.note(
+          "the network has \(weights) weights: keeping the posterior of its last layer only, since a tangent update "
+            + "would cost about \(Int(pow(Double(weights) / 2000, 3) * 20)) s "
+            + "(--method tangent asks for it up to \(TangentLimit.possible))")
+      }
+    }
+    let dataset = try Dataset(readingAll: reader)
+    remark(on: reader, console)
+    var summary = BatchSummary()
+    summary.add(dataset)
+    guard dataset.rows >= 2 else {
+      throw CommandFailure(
+        ExitStatus.badData, "a network needs at least two rows to start from, got \(dataset.rows)", file: reader.file,
+        remedy: "fit on more rows, or use --method linear, which takes one row at a time")
+    }
+    let normalisation =
+      normalize == "standard"
+      ? Normalisation.fit(dataset)
+      : .identity(features: schema.features.count, targets: schema.targets.count)
+    let fitted = try Posterior.network(
+      spec, method: chosen, schema: schema, features: dataset.featureMatrix, targets: dataset.targetMatrix,
+      normalisation: normalisation, standardised: normalize == "standard", prior: prior,
+      training: TrainingSettings(epochs: epochs, batchSize: batchSize, learningRate: learningRate), members: members,
+      seed: global.seed, threads: global.workers, progress: { _, message in console.progress(message) })
+    console.clearProgress()
+    return (fitted, summary)
+  }
+}

@@ -1,0 +1,100 @@
+import ArgumentParser
+import BNNInference
+import BNNPosteriorFile
+import BNNPosteriors
+import Foundation
+
+struct Inspect: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "What a posterior is, what it has seen, and how exact it is.")
+
+  @Argument(help: "The posterior file.")
+  var posterior: String
+
+  @OptionGroup var global: GlobalOptions
+
+  func run() throws {
+    let console = global.console
+    let file = try PosteriorFile(path: posterior)
+    let own = file.posterior
+    let missing = try own.unidentifiedNames()
+    let coefficients = own.coefficients()
+    var object: [(String, JSONText)] = [
+      ("manifest", .verbatim(file.manifest)), ("digest", .string(file.digest)),
+      ("lineage", lineage(own.lineage)), ("identified", .boolean(own.isProper)), ("not_identified", .strings(missing)),
+      ("noise", .perTarget(own.noiseDeviations)), ("prior_precision", .perTarget(own.priorPrecisions)),
+      ("certificate", certificateJSON(own)),
+    ]
+    if own.model.method == .linear {
+      object.append(
+        (
+          "coefficients",
+          .array(
+            coefficients.map { c in
+              .object([
+                ("name", .string(c.name)), ("target", .string(c.target)), ("mean", .optional(c.mean)),
+                ("sd", .optional(c.scale)), ("dof", .optional(c.degreesOfFreedom)),
+              ])
+            })
+        ))
+    }
+    console.result(object)
+    describe(own, file, coefficients, missing, console)
+  }
+
+  private func describe(
+    _ own: Posterior, _ file: PosteriorFile, _ coefficients: [Coefficient], _ missing: [String], _ console: Console
+  ) {
+    let model = own.model
+    console.say("\(posterior): \(model.method.rawValue) posterior of \(model.schema.targets.joined(separator: ", "))")
+    if let network = model.network {
+      let layers = network.layers.map { layer in
+        switch layer {
+        case .dense(let units, let activation): "\(units) \(activation.rawValue)"
+        }
+      }
+      console.say("network:     \(network.inputs) inputs, \(layers.joined(separator: ", "))")
+    }
+    console.say("features:    \(model.schema.features.joined(separator: ", "))")
+    console.say("weights:     \(own.movingWeights) that move" + (own.members.count > 1 ? ", in each of \(own.members.count) members" : ""))
+    console.say("rows seen:   \(own.rows) in \(own.lineage.count) \(own.lineage.count == 1 ? "batch" : "batches")")
+    if missing.isEmpty {
+      console.say("noise:       \(readable(own.noiseDeviations)) (standard deviation, target's units)")
+      console.say("prior:       precision \(readable(own.priorPrecisions)) on normalised weights")
+    } else {
+      console.say("identified:  no: the data say nothing about a direction that involves \(missing.joined(separator: ", "))")
+    }
+    console.say("certificate: \(own.certificate.update.rawValue)")
+    for condition in own.certificate.conditionalOn {
+      console.say("  given the \(condition.what)" + (condition.fixedBy.map { ", fixed by update \($0)" } ?? ", fixed by you"))
+    }
+    for reason in own.certificate.reasons { console.say("  \(reason)") }
+    if !coefficients.isEmpty {
+      console.say("coefficients (mean, sd, degrees of freedom):")
+      for c in coefficients {
+        let name = model.schema.targets.count > 1 ? "\(c.target): \(c.name)" : c.name
+        console.say("  \(name)  \(readable(c.mean))  \(readable(c.scale))  \(readable(c.degreesOfFreedom))")
+      }
+    }
+    console.say("lineage:")
+    for entry in own.lineage {
+      console.say(
+        "  \(entry.number). \(entry.action), \(entry.rows) rows, \(entry.method)"
+          + (entry.logEvidence.map { ", log evidence \(readable($0)) nats" } ?? "") + (entry.label.map { " – \($0)" } ?? ""))
+    }
+    console.say(
+      "kept of the data: sums over rows, not rows; but "
+        + (own.rows < own.movingWeights
+          ? "with fewer rows than weights the rows can be reconstructed from them" : "they are not anonymised"))
+    console.say("digest:      \(file.digest)")
+  }
+
+  private func lineage(_ entries: [LineageEntry]) -> JSONText {
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+    return .array(
+      entries.compactMap { entry in
+        (try? encoder.encode(entry)).map { .verbatim(String(decoding: $0, as: UTF8.self)) }
+      })
+  }
+}

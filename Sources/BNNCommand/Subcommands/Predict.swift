@@ -1,0 +1,107 @@
+import ArgumentParser
+import BNNDatasets
+import BNNInference
+import BNNPosteriorFile
+import Foundation
+
+struct Predict: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Predict rows: mean, spread and quantiles.")
+
+  @Argument(help: "The posterior file.")
+  var posterior: String
+
+  @Argument(help: "Rows with the posterior's features: a .csv, .csv.gz or .npy file, or -.")
+  var data: String
+
+  @Option(name: [.short, .long], help: "A .csv or .json file (default: CSV on standard output).")
+  var output: String?
+
+  @Flag(name: .long, help: "Overwrite the output if it exists.")
+  var force = false
+
+  @Option(name: .long, help: "Probabilities of the quantile columns, comma-separated.")
+  var quantiles = "0.05,0.5,0.95"
+
+  @OptionGroup var properties: PropertyOptions
+  @OptionGroup var tables: DataOptions
+  @OptionGroup var global: GlobalOptions
+
+  private func probabilities() throws -> [Double] {
+    try quantiles.split(separator: ",").map { part in
+      guard let p = Double(part.trimmingCharacters(in: .whitespaces)), p > 0, p < 1 else {
+        throw ValidationError("--quantiles are probabilities between 0 and 1, got \"\(part)\"")
+      }
+      return p
+    }
+  }
+
+  func validate() throws {
+    _ = try probabilities()
+    if let output, output != "-", !output.hasSuffix(".csv"), !output.hasSuffix(".json") {
+      throw ValidationError("-o names a .csv or a .json file, got \"\(output)\"")
+    }
+  }
+
+  func run() throws {
+    let console = global.console
+    let target = output == "-" ? nil : output
+    if let target { try AtomicFile.check(target, replacing: force) }
+    let own = try PosteriorFile(path: posterior).posterior
+    try properties.check(against: own, file: posterior)
+    let reader = try DatasetReader(path: data, schema: own.model.schema, targets: .optional, options: tables.options)
+    let levels = try probabilities()
+    let names = columnNames(own.model.schema.targets, levels)
+    let isJSON = target?.hasSuffix(".json") ?? false
+    let streams = target == nil && !global.json
+
+    var text = isJSON ? "" : names.joined(separator: ",") + "\n"
+    var objects: [String] = []
+    var rows = 0
+    while let block = try reader.nextBlock(maxRows: blockRows) {
+      let outputs = own.model.schema.targets.count
+      let predictions = try own.predictMixture(features: block.featureMatrix, threads: global.workers)
+      for i in 0..<block.rows {
+        let values = try (0..<outputs).flatMap { try cells(predictions[i * outputs + $0], levels) }
+        if isJSON || global.json {
+          objects.append(JSONText.object(zip(names, values).map { ($0, .optional($1)) }).text)
+        }
+        if !isJSON, !(global.json && target == nil) {
+          text += values.map { $0.map { "\($0)" } ?? "" }.joined(separator: ",") + "\n"
+        }
+      }
+      rows += block.rows
+      if streams {
+        Console.write(text, to: STDOUT_FILENO)
+        text = ""
+      }
+      console.progress("\(reader.file): \(rows) rows predicted")
+    }
+    console.clearProgress()
+    let array = "[" + objects.joined(separator: ",\n") + "]"
+    if let target {
+      try AtomicFile.write(Array((isJSON ? array + "\n" : text).utf8), to: target, replacing: force)
+      console.say("\(target): \(rows) predictions")
+      console.result([("rows", .integer(rows)), ("output", .string(target))])
+    } else {
+      console.result([("rows", .integer(rows)), ("predictions", .verbatim(array))])
+    }
+  }
+
+  private func columnNames(_ targets: [String], _ levels: [Double]) -> [String] {
+    let own =
+      ["mean", "sd", "epistemic_sd", "aleatoric_sd"]
+      + levels.map { p in
+        let percent = p * 100
+        return percent == percent.rounded() ? String(format: "q%02d", Int(percent)) : "q\(percent)"
+      }
+    return targets.count == 1 ? own : targets.flatMap { target in own.map { "\(target)_\($0)" } }
+  }
+
+  private func cells(_ prediction: PredictiveMixture, _ levels: [Double]) throws -> [Double?] {
+    [
+      prediction.mean, prediction.standardDeviation, prediction.epistemicVariance.squareRoot(),
+      prediction.aleatoricVariance.squareRoot(),
+    ] + (try levels.map { try prediction.quantile($0) })
+  }
+}

@@ -1,0 +1,132 @@
+import ArgumentParser
+import BNNDatasets
+import BNNInference
+import BNNPosteriorFile
+import BNNPosteriors
+import Foundation
+
+struct Update: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Absorb new data: posterior file + D2 → posterior file. D1 is not needed.")
+
+  @Argument(help: "The posterior after everything seen so far.")
+  var posterior: String
+
+  @Argument(help: "D2: a .csv, .csv.gz or .npy file, or - for standard input.")
+  var data: String
+
+  @Flag(name: .long, help: "Absorb rows that the lineage says were absorbed before.")
+  var allowRepeatedData = false
+
+  @OptionGroup var destination: OutputOptions
+  @OptionGroup var properties: PropertyOptions
+  @OptionGroup var tables: DataOptions
+  @OptionGroup var global: GlobalOptions
+
+  func run() throws {
+    let console = global.console
+    let started = Date()
+    let file = try PosteriorFile(path: posterior)
+    try properties.check(against: file.posterior, file: posterior)
+    guard !sameFile(posterior, destination.output) else {
+      throw CommandFailure.usage(
+        "the output \(destination.output) is the posterior that is read", remedy: "name another file with -o")
+    }
+    try AtomicFile.check(destination.output, replacing: destination.force)
+    let prior = file.posterior
+    let reader = try DatasetReader(path: data, schema: prior.model.schema, options: tables.options)
+    var update = SequentialUpdate(prior)
+    let summary = try absorb(reader, into: &update, threads: global.workers, console: console)
+    if !allowRepeatedData { try refuseRepeatedData(summary, prior.lineage) }
+    var (next, report) = try update.finish()
+    next.lineage = prior.lineage + [
+      LineageEntry(
+        number: prior.lineage.count + 1, action: "update", rows: summary.rows, rowDigest: summary.digest.description,
+        method: prior.model.method.rawValue, settings: [:], logEvidence: report.logEvidence, seed: global.seed,
+        version: libraryVersion, parent: file.digest, label: destination.label)
+    ]
+    let (bytes, _) = try PosteriorFile.encode(next)
+    try AtomicFile.write(bytes, to: destination.output, replacing: destination.force)
+    if summary.rows > prior.rows, prior.model.method != .linear {
+      console.note(
+        "this batch is larger than everything seen before it (\(summary.rows) rows against \(prior.rows)): a network "
+          + "fitted on it alone may do better than one linearised at the first batch; compare both on held-out rows")
+    }
+    UpdateSummary(
+      action: "update", posterior: next, report: report, output: destination.output, bytes: bytes.count,
+      seconds: Date().timeIntervalSince(started)
+    ).print(console)
+  }
+
+  /// Refuses a batch whose rows are those of an earlier batch, or of several earlier batches together.
+  private func refuseRepeatedData(_ batch: BatchSummary, _ lineage: [LineageEntry]) throws {
+    func refuse(_ what: String) -> CommandFailure {
+      CommandFailure(
+        ExitStatus.found, "these rows were absorbed before: \(what)", file: data,
+        remedy: "counting data twice makes a posterior too sure; --allow-repeated-data absorbs them again",
+        refused: "repeated_data")
+    }
+    for first in lineage.indices {
+      var rows = 0
+      var digest = RowDigest()
+      for last in first..<lineage.count {
+        guard let own = RowDigest(hex: lineage[last].rowDigest) else { break }
+        rows += lineage[last].rows
+        digest.add(own)
+        guard rows == batch.rows, digest == batch.digest else { continue }
+        throw refuse(
+          first == last ? "they are the batch of update \(first + 1)" : "they are updates \(first + 1) to \(last + 1)")
+      }
+    }
+  }
+
+  private func sameFile(_ a: String, _ b: String) -> Bool {
+    var (one, two) = (stat(), stat())
+    return stat(a, &one) == 0 && stat(b, &two) == 0 && one.st_dev == two.st_dev && one.st_ino == two.st_ino
+  }
+}
+
+/// Properties that the posterior file fixes. A flag that repeats one is welcome; one that disagrees is an error that
+/// names both values.
+struct PropertyOptions: ParsableArguments {
+  @Option(name: .long, help: "Must be the posterior's, when given.")
+  var target: [String] = []
+  @Option(name: .long, help: "Must be the posterior's, when given.")
+  var features: String?
+  @Option(name: .long, help: "Must be the posterior's, when given: no other engine can start from it yet.")
+  var method: String?
+  @Option(name: .long, help: "Must be the posterior's, when given.")
+  var hidden: String?
+  @Option(name: .long, help: "Must be the posterior's, when given.")
+  var activation: String?
+  @Option(name: .long, help: "Must be the posterior's, when given.")
+  var likelihood: String?
+  @Option(name: .long, help: "Must be the posterior's, when given.")
+  var members: Int?
+  @Option(name: .long, help: "Must be the posterior's, when given.")
+  var normalize: String?
+
+  func check(against posterior: Posterior, file: String) throws {
+    func same(_ flag: String, _ given: String?, _ held: String) throws {
+      guard let given, given != held else { return }
+      throw CommandFailure(
+        ExitStatus.usage, "\(flag) \(given) disagrees with the posterior, which has \(held)", file: file,
+        remedy: "leave the flag out, or fit a new posterior")
+    }
+    let model = posterior.model
+    try same("--target", target.isEmpty ? nil : target.joined(separator: ","), model.schema.targets.joined(separator: ","))
+    try same("--features", features, model.schema.features.joined(separator: ","))
+    try same("--method", method, model.method.rawValue)
+    try same("--likelihood", likelihood, model.likelihood)
+    try same("--members", members.map(String.init), String(posterior.members.count))
+    try same("--normalize", normalize, model.standardised ? "standard" : "none")
+    var units: [String] = []
+    var activations: Set<String> = []
+    for case .dense(let count, let function) in model.network?.layers.dropLast() ?? [] {
+      units.append(String(count))
+      activations.insert(function.rawValue)
+    }
+    try same("--hidden", hidden, units.isEmpty ? "no hidden layer" : units.joined(separator: ","))
+    try same("--activation", activation, activations.isEmpty ? "no hidden layer" : activations.sorted().joined(separator: ","))
+  }
+}

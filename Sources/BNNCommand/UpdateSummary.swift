@@ -1,0 +1,68 @@
+import BNNInference
+import BNNPosteriors
+import Foundation
+
+/// What `fit` and `update` say when they are done.
+struct UpdateSummary {
+  let action: String
+  let posterior: Posterior
+  let report: UpdateReport
+  let output: String
+  let bytes: Int
+  let seconds: Double
+
+  func print(_ console: Console) {
+    console.result([
+      ("rows", .integer(report.rows)), ("rows_total", .integer(posterior.rows)),
+      ("method", .string(posterior.model.method.rawValue)), ("structure", .string(FullPrecision.structure)),
+      ("parameters", .integer(posterior.movingWeights)), ("members", .integer(posterior.members.count)),
+      ("log_evidence", .optional(report.logEvidence)), ("log_evidence_total", .optional(report.logEvidenceTotal)),
+      ("certificate", certificateJSON(posterior)), ("noise", .perTarget(posterior.noiseDeviations)),
+      ("prior_precision", .perTarget(posterior.priorPrecisions)), ("identified", .boolean(posterior.isProper)),
+      ("not_identified", .strings((try? posterior.unidentifiedNames()) ?? [])), ("output", .string(output)),
+      ("seconds", .number(seconds)),
+    ])
+    let number = posterior.lineage.count
+    console.say(
+      "\(output): \(action == "fit" ? "fitted" : "update \(number)"), \(report.rows) rows"
+        + (action == "fit" ? "" : " (\(posterior.rows) in all)")
+        + ", \(posterior.model.method.rawValue), \(posterior.movingWeights) weights"
+        + (posterior.members.count > 1 ? " in each of \(posterior.members.count) members" : "")
+        + (report.logEvidence.map { ", log evidence \(readable($0)) nats" } ?? ""))
+    if let missing = try? posterior.unidentifiedNames(), !missing.isEmpty {
+      let names = missing.prefix(10).joined(separator: ", ") + (missing.count > 10 ? ", …" : "")
+      console.say("not identified yet: the data so far say nothing about a direction that involves \(names)")
+    } else {
+      console.say(
+        "noise \(readable(posterior.noiseDeviations)), prior precision \(readable(posterior.priorPrecisions)), certificate "
+          + posterior.certificate.update.rawValue + conditions)
+    }
+    if action == "fit" {
+      console.say(
+        "the file has \(size(bytes)); an update needs about \(memory) of memory and \(cost) for every 1,000 rows")
+    }
+  }
+
+  private var conditions: String {
+    let fixed = posterior.certificate.conditionalOn.map { condition in
+      condition.what + (condition.fixedBy.map { " of update \($0)" } ?? " given by you")
+    }
+    return fixed.isEmpty ? "" : ", given the " + fixed.joined(separator: " and the ")
+  }
+
+  private func size(_ bytes: Int) -> String {
+    bytes < 1_000_000 ? "\(max(1, bytes / 1000)) kB" : String(format: "%.1f MB", Double(bytes) / 1e6)
+  }
+
+  private var memory: String {
+    let p = Double(posterior.members.first?.statistics.weights ?? 0)
+    return size(Int(8 * (4 * p * p + 2048 * p) * Double(posterior.members.count)) + 20_000_000)
+  }
+
+  /// 2·1000·P² flops for the rows and some 6·P³ for the posterior, at the 10 GFlop/s of one ordinary core.
+  private var cost: String {
+    let p = Double(posterior.members.first?.statistics.weights ?? 0)
+    let seconds = (2000 * p * p + 6 * p * p * p) * Double(posterior.members.count) / 1e10
+    return seconds < 0.1 ? "less than 0.1 s" : String(format: "%.1f s", seconds)
+  }
+}

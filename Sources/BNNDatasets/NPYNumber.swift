@@ -1,0 +1,60 @@
+/// The types of number an array may hold, in either byte order.
+struct NPYNumber: Equatable {
+  private enum Form: String, CaseIterable {
+    case f8, f4, i1, i2, i4, i8, u1, u2, u4, u8, b1
+  }
+
+  private let form: Form
+  private let isBigEndian: Bool
+  /// Bytes of one number.
+  let size: Int
+
+  /// The type of NumPy's name, as "<f8"; nil if it is none of these.
+  init?(_ name: String) {
+    guard let order = name.first, "<>|=".contains(order), let form = Form(rawValue: String(name.dropFirst())) else {
+      return nil
+    }
+    self.form = form
+    isBigEndian = order == ">"
+    switch form {
+    case .f8, .i8, .u8: size = 8
+    case .f4, .i4, .u4: size = 4
+    case .i2, .u2: size = 2
+    case .i1, .u1, .b1: size = 1
+    }
+  }
+
+  /// The number at a byte offset; nil if no double equals it, as for large 64-bit integers.
+  func double(in bytes: UnsafeRawBufferPointer, at offset: Int) -> Double? {
+    switch form {
+    case .f8: Double(bitPattern: integer(bytes, offset, UInt64.self))
+    case .f4: Double(Float(bitPattern: integer(bytes, offset, UInt32.self)))
+    case .i1: Double(integer(bytes, offset, Int8.self))
+    case .i2: Double(integer(bytes, offset, Int16.self))
+    case .i4: Double(integer(bytes, offset, Int32.self))
+    case .i8: Double(exactly: integer(bytes, offset, Int64.self))
+    case .u1: Double(integer(bytes, offset, UInt8.self))
+    case .u2: Double(integer(bytes, offset, UInt16.self))
+    case .u4: Double(integer(bytes, offset, UInt32.self))
+    case .u8: Double(exactly: integer(bytes, offset, UInt64.self))
+    case .b1: integer(bytes, offset, UInt8.self) == 0 ? 0 : 1
+    }
+  }
+
+  /// The number as it is written, for a message.
+  func text(in bytes: UnsafeRawBufferPointer, at offset: Int) -> String {
+    switch form {
+    case .i8: "\(integer(bytes, offset, Int64.self))"
+    case .u8: "\(integer(bytes, offset, UInt64.self))"
+    default: double(in: bytes, at: offset).map { "\($0)" } ?? ""
+    }
+  }
+
+  @inline(__always)
+  private func integer<I: FixedWidthInteger & BitwiseCopyable>(
+    _ bytes: UnsafeRawBufferPointer, _ offset: Int, _: I.Type
+  ) -> I {
+    let raw = bytes.loadUnaligned(fromByteOffset: offset, as: I.self)
+    return isBigEndian ? I(bigEndian: raw) : I(littleEndian: raw)
+  }
+}

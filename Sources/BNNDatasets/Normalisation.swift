@@ -1,0 +1,134 @@
+/// The shift and scale of each column, fitted on the first data and then frozen.
+///
+///     normalised = (value − center) / scale
+public struct Normalisation: Codable, Hashable, Sendable {
+  /// In the units of the features; one for each.
+  public var featureCenter: [Double]
+  /// Positive, in the units of the features; one for each.
+  public var featureScale: [Double]
+  /// In the units of the targets; one for each.
+  public var targetCenter: [Double]
+  /// Positive, in the units of the targets; one for each.
+  public var targetScale: [Double]
+
+  public init(featureCenter: [Double], featureScale: [Double], targetCenter: [Double], targetScale: [Double]) {
+    precondition(featureCenter.count == featureScale.count, "each feature has a center and a scale")
+    precondition(targetCenter.count == targetScale.count, "each target has a center and a scale")
+    self.featureCenter = featureCenter
+    self.featureScale = featureScale
+    self.targetCenter = targetCenter
+    self.targetScale = targetScale
+  }
+
+  /// Leaves every number as it is.
+  public static func identity(features: Int, targets: Int) -> Normalisation {
+    Normalisation(
+      featureCenter: Array(repeating: 0, count: features), featureScale: Array(repeating: 1, count: features),
+      targetCenter: Array(repeating: 0, count: targets), targetScale: Array(repeating: 1, count: targets))
+  }
+
+  /// The mean of each column and its population standard deviation; at least one row.
+  ///
+  ///     center = (1/n) Σ xᵢ        scale = √((1/n) Σ (xᵢ − center)²)
+  ///
+  /// A column whose values are all equal has that value as center and the scale 1. Two passes, the sums compensated,
+  /// in units of a power of two near the largest magnitude: neither a large common offset nor very large or very small
+  /// numbers cost digits.
+  ///
+  /// - Complexity: O(rows × columns).
+  public static func fit(_ data: Dataset) -> Normalisation {
+    precondition(data.rows > 0, "a normalisation is fitted on at least one row")
+    let features = moments(of: data.features, columns: data.featureCount, rows: data.rows)
+    let targets = moments(of: data.targets, columns: data.targetCount, rows: data.rows)
+    return Normalisation(
+      featureCenter: features.center, featureScale: features.scale, targetCenter: targets.center,
+      targetScale: targets.scale)
+  }
+
+  /// The data in normalised units. Column counts must agree, except that data without targets stay without.
+  public func applied(to data: Dataset) -> Dataset {
+    precondition(data.featureCount == featureCenter.count, "the data have the features of the normalisation")
+    precondition(
+      data.targetCount == 0 || data.targetCount == targetCenter.count, "the data have the targets of the normalisation")
+    return Dataset(
+      features: Self.standardised(data.features, featureCenter, featureScale), featureCount: data.featureCount,
+      targets: data.targetCount == 0 ? [] : Self.standardised(data.targets, targetCenter, targetScale),
+      targetCount: data.targetCount, rows: data.rows, rowNumbers: data.rowNumbers)
+  }
+
+  private static func standardised(_ values: [Double], _ center: [Double], _ scale: [Double]) -> [Double] {
+    var result = values
+    let columns = center.count
+    guard columns > 0 else { return result }
+    for row in 0..<values.count / columns {
+      for column in 0..<columns {
+        result[row * columns + column] = (values[row * columns + column] - center[column]) / scale[column]
+      }
+    }
+    return result
+  }
+
+  private static func moments(of values: [Double], columns: Int, rows: Int) -> (center: [Double], scale: [Double]) {
+    var least = Array(values.prefix(columns))
+    var most = least
+    for row in 1..<max(rows, 1) {
+      for column in 0..<columns {
+        least[column] = min(least[column], values[row * columns + column])
+        most[column] = max(most[column], values[row * columns + column])
+      }
+    }
+    // Powers of two, so that changing the unit rounds nothing that matters.
+    let unit = (0..<columns).map { column in
+      let largest = max(abs(least[column]), abs(most[column]))
+      return largest < .leastNormalMagnitude ? .leastNormalMagnitude : largest.binade
+    }
+    let count = Double(rows)
+
+    var sums = CompensatedSums(count: columns)
+    for row in 0..<rows {
+      for column in 0..<columns { sums.add(values[row * columns + column] / unit[column], to: column) }
+    }
+    let mean = (0..<columns).map { sums[$0] / count }
+
+    var squares = CompensatedSums(count: columns)
+    var rests = CompensatedSums(count: columns)
+    for row in 0..<rows {
+      for column in 0..<columns {
+        let deviation = values[row * columns + column] / unit[column] - mean[column]
+        squares.add(deviation * deviation, to: column)
+        rests.add(deviation, to: column)
+      }
+    }
+    var center = least
+    var scale = Array(repeating: 1.0, count: columns)
+    for column in 0..<columns where least[column] < most[column] {
+      center[column] = mean[column] * unit[column]
+      // What the rounding of the mean left over is taken out again.
+      let variance = (squares[column] - rests[column] * rests[column] / count) / count
+      let deviation = max(variance, 0).squareRoot() * unit[column]
+      scale[column] = deviation > 0 ? deviation : 1
+    }
+    return (center, scale)
+  }
+}
+
+/// Sums that carry along what rounding loses (Neumaier 1974, "Rundungsfehleranalyse einiger Verfahren zur Summation
+/// endlicher Summen").
+private struct CompensatedSums {
+  private var sums: [Double]
+  private var losses: [Double]
+
+  init(count: Int) {
+    sums = Array(repeating: 0, count: count)
+    losses = sums
+  }
+
+  subscript(index: Int) -> Double { sums[index] + losses[index] }
+
+  mutating func add(_ value: Double, to index: Int) {
+    let sum = sums[index]
+    let total = sum + value
+    losses[index] += abs(sum) >= abs(value) ? (sum - total) + value : (value - total) + sum
+    sums[index] = total
+  }
+}

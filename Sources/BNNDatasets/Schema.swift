@@ -1,0 +1,136 @@
+/// The columns of a model by name: chosen on the first data and then frozen, order included.
+public struct Schema: Codable, Hashable, Sendable {
+  public var features: [String]
+  public var targets: [String]
+
+  public init(features: [String], targets: [String]) {
+    self.features = features
+    self.targets = targets
+  }
+
+  /// What a table must have of the targets.
+  public enum Targets: Sendable {
+    case required
+    /// All of them or none, as for a prediction; with only some of them, none is read.
+    case optional
+  }
+
+  /// Where in a table the columns of a schema are.
+  public struct Columns: Sendable, Equatable {
+    /// The index of each feature, in the order of the schema.
+    public let features: [Int]
+    /// The index of each target, in the order of the schema; empty if they are absent.
+    public let targets: [Int]
+    /// The names of all other columns, in the order of the table; worth one line to the user.
+    public let ignored: [String]
+  }
+
+  /// Finds the columns in a header, in whatever order they are there.
+  ///
+  /// - Throws: `DataError` that names all missing columns, the nearest name there is for each, and what there is; or a
+  ///   column of the schema that is there twice.
+  /// - Complexity: O(columns); with missing ones O(missing × columns).
+  public func resolve(header: [String], targets wanted: Targets = .required, file: String) throws(DataError) -> Columns
+  {
+    let index = Dictionary(header.enumerated().map { ($1, $0) }, uniquingKeysWith: { first, _ in first })
+    let absent = targets.contains { index[$0] == nil }
+    let present = wanted == .optional && absent ? [] : targets
+    let missing = (features + present).filter { index[$0] == nil }
+    guard missing.isEmpty else { throw Self.missing(missing, header: header, file: file) }
+    let used = Set(features + present)
+    if let twice = Self.repeated(header.filter(used.contains)).first {
+      throw DataError(
+        .badData, "the column \"\(excerpt(twice.utf8))\" is there twice", file: file, remedy: "rename one of them")
+    }
+    return Columns(
+      features: features.compactMap { index[$0] }, targets: present.compactMap { index[$0] },
+      ignored: header.filter { !used.contains($0) })
+  }
+
+  /// The schema of first data.
+  ///
+  /// - Parameters:
+  ///   - targets: names of columns of the header.
+  ///   - features: names of columns, in the order wanted; if nil, all columns that are not targets and not ignored.
+  ///   - ignore: names of columns that are no features.
+  ///   - allowingNoFeatures: accept a table of targets only.
+  /// - Throws: `DataError` if the header repeats a name, lacks a name asked for, or a column is asked to be two things.
+  public static func choose(
+    header: [String], targets: [String], features: [String]? = nil, ignore: [String] = [],
+    allowingNoFeatures: Bool = false, file: String
+  ) throws(DataError) -> Schema {
+    let twice = repeated(header)
+    guard twice.isEmpty else {
+      throw DataError(
+        .badData, "the header has columns of the same name: \(listing(twice))", file: file,
+        remedy: "give each column a name of its own")
+    }
+    let asked = targets + (features ?? []) + ignore
+    let known = Set(header)
+    let missing = asked.filter { !known.contains($0) }
+    guard missing.isEmpty else { throw Self.missing(missing, header: header, file: file) }
+    if let both = repeated(asked).first {
+      throw DataError(
+        .usage, "the column \"\(excerpt(both.utf8))\" is asked for twice", file: file,
+        remedy: "name it once, as target, as feature or as ignored")
+    }
+    let others = Set(targets + ignore)
+    let chosen = features ?? header.filter { !others.contains($0) }
+    guard !chosen.isEmpty || allowingNoFeatures else {
+      throw DataError(
+        .badData, "no column is left as a feature", file: file,
+        remedy: "the columns are: \(listing(header)); name fewer as targets or ignored")
+    }
+    // The index column that data frames write has no name, and as a feature it would pass unnoticed.
+    if features == nil, let unnamed = chosen.firstIndex(of: "") {
+      let position = header.firstIndex(of: "") ?? unnamed
+      throw DataError(
+        .badData, "column \(position + 1) has no name; row numbers?", file: file,
+        remedy: "give it a name, or leave it out with --ignore ''")
+    }
+    return Schema(features: chosen, targets: targets)
+  }
+
+  private static func repeated(_ names: [String]) -> [String] {
+    var seen: Set<String> = []
+    var twice: [String] = []
+    for name in names where !seen.insert(name).inserted && !twice.contains(name) { twice.append(name) }
+    return twice
+  }
+
+  private static func missing(_ names: [String], header: [String], file: String) -> DataError {
+    let described = names.map { name in
+      nearest(to: name, in: header).map { "\(excerpt(name.utf8)) (did you mean \(excerpt($0.utf8))?)" } ?? name
+    }
+    return DataError(
+      .badData, "there is no column \(listing(described))", file: file, remedy: "the columns are: \(listing(header))")
+  }
+
+  /// The name with the fewest edits between, if a third of the letters or fewer differ; case counts for nothing.
+  private static func nearest(to name: String, in header: [String]) -> String? {
+    let wanted = Array(name.lowercased().prefix(100))
+    var best: (name: String, edits: Int)?
+    for candidate in header.prefix(1000) {
+      let edits = editDistance(wanted, Array(candidate.lowercased().prefix(100)))
+      if edits <= max(1, wanted.count / 3), edits < wanted.count, edits < best?.edits ?? Int.max {
+        best = (candidate, edits)
+      }
+    }
+    return best?.name
+  }
+
+  /// The fewest letters to insert, delete or replace (Levenshtein).
+  private static func editDistance(_ left: [Character], _ right: [Character]) -> Int {
+    var row = Array(0...right.count)
+    for (i, letter) in left.enumerated() {
+      var diagonal = row[0]
+      row[0] = i + 1
+      for (j, other) in right.enumerated() {
+        let above = row[j + 1]
+        row[j + 1] = min(above + 1, row[j] + 1, diagonal + (letter == other ? 0 : 1))
+        diagonal = above
+      }
+    }
+    return row[right.count]
+  }
+}

@@ -1,0 +1,99 @@
+import BNNLinearAlgebra
+import BNNPosteriors
+
+/// How far two posteriors of one model are apart.
+public struct PosteriorDifference: Sendable, Equatable {
+  /// max |a − b| over the means of all weights.
+  public var maxAbsMean = 0.0
+  /// max |a − b| / max(|a|, |b|, sd).
+  public var maxRelMean = 0.0
+  /// Likewise over standard deviations of the weights, the noise and the prior precision: max |a − b| / max(|a|, |b|).
+  public var maxRelSd = 0.0
+  /// KL(a ‖ b) and KL(b ‖ a) in nats; nil for a mixture, for improper posteriors, or where one noise is known only.
+  public var klForward: Double?
+  public var klBackward: Double?
+
+  /// Compares member by member and response by response: `linear` in the data's units, networks as Gaussians over θ.
+  ///
+  /// - Throws: `UpdateError.unsuitable` when the two are not about the same weights, with the reason.
+  public init(_ a: Posterior, _ b: Posterior) throws {
+    try Self.check(a, b)
+    var forward: Double? = 0
+    var backward: Double? = 0
+    for (own, other) in zip(a.members, b.members) {
+      for c in own.responses.indices {
+        guard let p = a.overWeights(response: c, of: own), let q = b.overWeights(response: c, of: other) else {
+          guard own.responses[c].posterior == nil, other.responses[c].posterior == nil else {
+            throw UpdateError.unsuitable("one posterior is identified and the other is not yet")
+          }
+          (forward, backward) = (nil, nil)
+          continue
+        }
+        compare(p, q)
+        if let alpha = own.responses[c].priorPrecision, let beta = other.responses[c].priorPrecision {
+          maxRelSd = max(maxRelSd, Self.relative(alpha, beta))
+        }
+        forward = try forward.flatMap { sum in try kullbackLeibler(p, q).map { sum + $0 } }
+        backward = try backward.flatMap { sum in try kullbackLeibler(q, p).map { sum + $0 } }
+      }
+    }
+    // KL is at least 0; what rounding leaves below it is 0.
+    klForward = a.members.count == 1 ? forward.map { max(0, $0) } : nil
+    klBackward = a.members.count == 1 ? backward.map { max(0, $0) } : nil
+  }
+
+  /// Both relative figures at most `tolerance`.
+  public func isWithin(_ tolerance: Double) -> Bool { maxRelMean <= tolerance && maxRelSd <= tolerance }
+
+  private mutating func compare(_ p: LinearPosterior, _ q: LinearPosterior) {
+    let (sdP, sdQ) = (p.marginalScales(), q.marginalScales())
+    for j in p.mean.indices {
+      let difference = abs(p.mean[j] - q.mean[j])
+      maxAbsMean = max(maxAbsMean, difference)
+      let scale = max(abs(p.mean[j]), abs(q.mean[j]), sdP[j])
+      if scale > 0 { maxRelMean = max(maxRelMean, difference / scale) }
+      maxRelSd = max(maxRelSd, Self.relative(sdP[j], sdQ[j]))
+    }
+    maxRelSd = max(maxRelSd, Self.relative(p.noise.scaleSquared.squareRoot(), q.noise.scaleSquared.squareRoot()))
+  }
+
+  private static func relative(_ a: Double, _ b: Double) -> Double {
+    let scale = max(abs(a), abs(b))
+    return scale > 0 ? abs(a - b) / scale : 0
+  }
+
+  private static func check(_ a: Posterior, _ b: Posterior) throws {
+    func refuse(_ what: String) -> UpdateError { .unsuitable("the two posteriors cannot be compared: \(what)") }
+    guard a.model.method == b.model.method else {
+      throw refuse("their methods are \(a.model.method.rawValue) and \(b.model.method.rawValue)")
+    }
+    guard a.model.schema == b.model.schema else { throw refuse("their columns differ") }
+    guard a.model.network == b.model.network, a.model.intercept == b.model.intercept else {
+      throw refuse("their networks differ")
+    }
+    guard a.members.count == b.members.count else {
+      throw refuse("they have \(a.members.count) and \(b.members.count) members")
+    }
+    guard a.model.method == .linear || a.normalisation == b.normalisation else {
+      throw refuse("their weights live in different normalisations (they come from different fits)")
+    }
+    guard a.model.method != .lastLayer || zip(a.members, b.members).allSatisfy({ $0.theta == $1.theta }) else {
+      throw refuse("their frozen features differ (they come from different fits)")
+    }
+  }
+}
+
+extension Posterior {
+  /// The posterior over the weights themselves: for a tangent θ = θ₁ + w.
+  fileprivate func overWeights(response c: Int, of member: Member) -> LinearPosterior? {
+    switch model.method {
+    case .linear: return inDataUnits(response: c, of: member)
+    case .lastLayer: return member.responses[c].posterior
+    case .tangent:
+      return member.responses[c].posterior.map { own in
+        LinearPosterior(
+          mean: zip(own.mean, member.theta).map { $0 + $1 }, factor: own.factor, noise: own.noise)
+      }
+    }
+  }
+}
