@@ -60,7 +60,10 @@ let package = Package(
         "BNNInference", "BNNPosteriorFile", "BNNPosteriors", "BNNModels", "BNNDatasets", "BNNLinearAlgebra",
         "BNNProbability",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
-      ]),
+      ],
+      exclude: ["Demo/make_data.py", "Demo/SOURCE.md"],
+      // In the code, not beside it: the command stays one file that can be copied to a server.
+      resources: [.embedInCode("Demo/mauna_loa_co2.csv")]),
 
     // MARK: Floor 6
     .executableTarget(name: "bnn-update", dependencies: ["BNNCommand"]),

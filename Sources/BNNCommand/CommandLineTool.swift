@@ -105,6 +105,6 @@ struct BNNUpdate: ParsableCommand {
       posterior; 66 no such input; 73 cannot write; 130 interrupted.
       """,
     version: libraryVersion,
-    subcommands: [Fit.self, Update.self, Predict.self, Evaluate.self, Inspect.self, Diff.self],
+    subcommands: [Fit.self, Update.self, Predict.self, Evaluate.self, Inspect.self, Diff.self, Demo.self],
     defaultSubcommand: Update.self)
 }

@@ -13,9 +13,13 @@ struct Console: Sendable {
   let quiet: Bool
   let showsProgress: Bool
 
-  init(json: Bool, quiet: Bool) {
+  private let speaksJSON: Bool
+
+  /// - Parameter speaksJSON: false for a step inside a run that prints the one object itself.
+  init(json: Bool, quiet: Bool, speaksJSON: Bool = true) {
     self.json = json
     self.quiet = quiet
+    self.speaksJSON = speaksJSON
     showsProgress = !quiet && isatty(STDERR_FILENO) == 1
   }
 
@@ -31,7 +35,7 @@ struct Console: Sendable {
 
   /// The one object of `--json`.
   func result(_ object: [(String, JSONText)]) {
-    guard json else { return }
+    guard json, speaksJSON else { return }
     Self.write(JSONText.object([("schema_version", .integer(1))] + object).text + "\n", to: STDOUT_FILENO)
   }
 

@@ -45,9 +45,9 @@ struct UpdateSummary {
 
   private var conditions: String {
     let fixed = posterior.certificate.conditionalOn.map { condition in
-      condition.what + (condition.fixedBy.map { " of update \($0)" } ?? " given by you")
+      condition.fixedBy.map { "the \(condition.what) of update \($0)" } ?? "your \(condition.what)"
     }
-    return fixed.isEmpty ? "" : ", given the " + fixed.joined(separator: " and the ")
+    return fixed.isEmpty ? "" : ", given " + fixed.joined(separator: " and ")
   }
 
   private func size(_ bytes: Int) -> String {

@@ -92,10 +92,12 @@ extension Posterior {
   }
 
   private static func tuningReason(_ prior: PriorSettings) -> [String] {
-    let open = [prior.precision == .auto ? "prior precision" : nil, prior.noise == .auto ? "noise" : nil]
-      .compactMap { $0 }
-    guard !open.isEmpty else { return [] }
-    return ["\(open.joined(separator: " and ").capitalizedFirst): chosen by the evidence of all rows seen (empirical Bayes)."]
+    var reasons: [String] = []
+    if prior.precision == .auto {
+      reasons.append("The prior precision is chosen by the evidence of all rows seen (empirical Bayes).")
+    }
+    if prior.noise == .auto { reasons.append("The noise is unknown and integrated out.") }
+    return reasons
   }
 
   /// L with LLᵀ the residual covariance of D1 at θ₁ scaled to mean variance 1, or the given noise.
@@ -113,8 +115,4 @@ extension Posterior {
     for i in 0..<c { covariance[i, i] += 1e-10 }
     return try TriangularFactor(choleskyOf: covariance).upper.transposed
   }
-}
-
-extension String {
-  fileprivate var capitalizedFirst: String { prefix(1).uppercased() + dropFirst() }
 }

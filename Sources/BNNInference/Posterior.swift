@@ -85,6 +85,23 @@ public struct Posterior: Sendable, Equatable {
   /// True when every member's weights are identified.
   public var isProper: Bool { members.allSatisfy { $0.responses.allSatisfy { $0.posterior != nil } } }
 
+  /// Schema of the tables it reads.
+  public var schema: Schema { model.schema }
+
+  /// The same model with nothing seen: features, linearisation point and normalisation stay, what the data said goes.
+  /// The start of the union that a chain of updates is compared with.
+  public func forgettingData() -> Posterior {
+    var result = self
+    result.rows = 0
+    result.lineage = []
+    for k in members.indices {
+      let own = members[k].statistics
+      result.members[k].statistics = LinearStatistics(weights: own.weights, responses: own.responses)
+      result.members[k].responses = []
+    }
+    return result
+  }
+
   /// The basis of one member: how its rows are made.
   public func basis(of member: Member) -> any LinearBasis {
     switch model.method {

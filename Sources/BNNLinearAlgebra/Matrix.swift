@@ -55,6 +55,14 @@ public struct Matrix: Sendable, Equatable {
       storage: Array(storage[(range.lowerBound * columns)..<(range.upperBound * columns)]))
   }
 
+  /// The rows of these indices, in their order.
+  public func gathering(_ indices: ArraySlice<Int>) -> Matrix {
+    var gathered: [Double] = []
+    gathered.reserveCapacity(indices.count * columns)
+    for i in indices { gathered.append(contentsOf: row(i)) }
+    return Matrix(rows: indices.count, columns: columns, storage: gathered)
+  }
+
   /// The transpose, copied.
   public var transposed: Matrix {
     var result = Matrix(rows: columns, columns: rows)

@@ -106,8 +106,10 @@ struct Fit: ParsableCommand {
     return units
   }
 
-  func run() throws {
-    let console = global.console
+  func run() throws { try execute(global.console).print(global.console) }
+
+  /// Fits, writes the file, and returns what there is to say.
+  func execute(_ console: Console) throws -> UpdateSummary {
     let started = Date()
     try AtomicFile.check(destination.output, replacing: destination.force)
     let table = try TableReader(path: data, options: tables.options)
@@ -145,10 +147,9 @@ struct Fit: ParsableCommand {
     ]
     let (bytes, _) = try PosteriorFile.encode(posterior)
     try AtomicFile.write(bytes, to: destination.output, replacing: destination.force)
-    UpdateSummary(
+    return UpdateSummary(
       action: "fit", posterior: posterior, report: fitted.report, output: destination.output, bytes: bytes.count,
-      seconds: Date().timeIntervalSince(started)
-    ).print(console)
+      seconds: Date().timeIntervalSince(started))
   }
 
   private func fitNetwork(

@@ -66,7 +66,9 @@ struct Inspect: ParsableCommand {
     }
     console.say("certificate: \(own.certificate.update.rawValue)")
     for condition in own.certificate.conditionalOn {
-      console.say("  given the \(condition.what)" + (condition.fixedBy.map { ", fixed by update \($0)" } ?? ", fixed by you"))
+      console.say(
+        condition.fixedBy.map { "  given the \(condition.what), fixed by update \($0)" }
+          ?? "  given your \(condition.what)")
     }
     for reason in own.certificate.reasons { console.say("  \(reason)") }
     if !coefficients.isEmpty {

@@ -23,8 +23,10 @@ struct Update: ParsableCommand {
   @OptionGroup var tables: DataOptions
   @OptionGroup var global: GlobalOptions
 
-  func run() throws {
-    let console = global.console
+  func run() throws { try execute(global.console).print(global.console) }
+
+  /// Updates, writes the file, and returns what there is to say.
+  func execute(_ console: Console) throws -> UpdateSummary {
     let started = Date()
     let file = try PosteriorFile(path: posterior)
     try properties.check(against: file.posterior, file: posterior)
@@ -52,10 +54,9 @@ struct Update: ParsableCommand {
         "this batch is larger than everything seen before it (\(summary.rows) rows against \(prior.rows)): a network "
           + "fitted on it alone may do better than one linearised at the first batch; compare both on held-out rows")
     }
-    UpdateSummary(
+    return UpdateSummary(
       action: "update", posterior: next, report: report, output: destination.output, bytes: bytes.count,
-      seconds: Date().timeIntervalSince(started)
-    ).print(console)
+      seconds: Date().timeIntervalSince(started))
   }
 
   /// Refuses a batch whose rows are those of an earlier batch, or of several earlier batches together.

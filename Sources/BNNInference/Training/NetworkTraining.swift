@@ -133,13 +133,3 @@ public struct NetworkTraining: Sendable {
     if prior.precision == .auto { objective.priorPrecision = exp(logPrecision) }
   }
 }
-
-extension Matrix {
-  /// The rows of these indices, in their order.
-  func gathering(_ indices: ArraySlice<Int>) -> Matrix {
-    var storage: [Double] = []
-    storage.reserveCapacity(indices.count * columns)
-    for i in indices { storage.append(contentsOf: row(i)) }
-    return Matrix(rows: indices.count, columns: columns, storage: storage)
-  }
-}
