@@ -76,7 +76,8 @@ let package = Package(
     .testTarget(
       name: "LinearAlgebraTests",
       dependencies: ["BNNLinearAlgebra", "BNNProbability", "BNNTestSupport", "CGSL", "COpenBLAS"]),
-    .testTarget(name: "ProbabilityTests", dependencies: ["BNNProbability", "BNNTestSupport", "CGSL"]),
+    .testTarget(
+      name: "ProbabilityTests", dependencies: ["BNNProbability", "BNNTestSupport", "CGSL"], exclude: ["Fixtures"]),
     .testTarget(name: "SafetensorsTests", dependencies: ["BNNSafetensors"], exclude: ["Fixtures"]),
     .testTarget(name: "DatasetsTests", dependencies: ["BNNDatasets"], exclude: ["Fixtures"]),
     .testTarget(name: "ModelsTests", dependencies: ["BNNModels", "BNNTestSupport"]),

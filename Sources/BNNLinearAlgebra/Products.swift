@@ -87,7 +87,12 @@ package func dot(_ x: [Double], _ y: [Double]) -> Double {
 /// The Euclidean norm, without overflow.
 package func norm(_ x: [Double]) -> Double {
   BLASThreads.prepare()
-  return cblas_dnrm2(blasint(x.count), x, 1)
+  let plain = cblas_dnrm2(blasint(x.count), x, 1)
+  // Several of OpenBLAS's kernels square without scaling; outside this range the squares lose their bits.
+  if plain > 1e-140, plain.isFinite { return plain }
+  let largest = x.reduce(0) { max($0, $1.magnitude) }
+  guard largest > 0, largest.isFinite else { return plain }
+  return largest * cblas_dnrm2(blasint(x.count), x.map { $0 / largest }, 1)
 }
 
 /// y ← y + scale·x.

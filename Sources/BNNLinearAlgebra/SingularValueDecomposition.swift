@@ -35,7 +35,7 @@ public struct SingularValueDecomposition: Sendable {
     var work = [Double](repeating: 0, count: Int(length))
     dgesdd_("S", &m, &k, &padded, &m, &s, &u, &m, &vt, &m, &work, &length, &integers, &info)
     guard info == 0, s.allSatisfy(\.isFinite) else { throw .notConverged(routine: "dgesdd") }
-    singularValues = s
+    singularValues = Array(s.prefix(min(matrix.rows, n)))
     // Column-major U (n × n, columns are vectors) read row-major has the vectors as rows.
     rightVectors = Matrix(rows: n, columns: n, storage: u)
   }

@@ -7,7 +7,8 @@ public enum RootFinding {
     init(_ body: @escaping (Double) -> Double) { self.body = body }
   }
 
-  /// x in [lower, upper] with f(x) = 0, by Brent's method (GSL) until the bracket is a few ulps wide.
+  /// x in [lower, upper] with f(x) = 0, by Brent's method (GSL) until the bracket is a few ulps
+  /// of the root, or one ulp of the larger end, wide.
   ///
   /// - Throws: `GSLError` if f has the same sign at both ends or does not converge in 200 steps.
   public static func brent(_ lower: Double, _ upper: Double, _ f: (Double) -> Double) throws(GSLError) -> Double {
@@ -27,6 +28,8 @@ public enum RootFinding {
     var target = gsl_function(
       function: { x, box in Unmanaged<Function>.fromOpaque(box!).takeUnretainedValue().body(x) },
       params: Unmanaged.passUnretained(function).toOpaque())
+    // A root at 0 has ulps without end; the bracket's own ulp is the floor.
+    let floor = max(abs(lower), abs(upper)).ulp
     return withUnsafeMutablePointer(to: &target) { target in
       var status = gsl_root_fsolver_set(solver, target, lower, upper)
       guard Int(status) == GSL_SUCCESS else { return .failure(GSLError("brent(\(lower), \(upper))", status: status)) }
@@ -36,7 +39,7 @@ public enum RootFinding {
         let low = gsl_root_fsolver_x_lower(solver)
         let high = gsl_root_fsolver_x_upper(solver)
         let root = gsl_root_fsolver_root(solver)
-        if high - low <= 4 * root.magnitude.ulp || function.body(root) == 0 { return .success(root) }
+        if high - low <= max(4 * root.magnitude.ulp, floor) || function.body(root) == 0 { return .success(root) }
       }
       return .failure(GSLError("brent(\(lower), \(upper))", reason: "did not converge in 200 steps"))
     }

@@ -24,3 +24,12 @@ void dsyevd_(const char *jobz, const char *uplo, LP n, double *a, LP lda, double
 void dgesdd_(const char *jobz, LP m, LP n, double *a, LP lda, double *s, double *u, LP ldu, double *vt, LP ldvt,
              double *work, LP lwork, lapack_int_t *iwork, lapack_int_t *info);
 #undef LP
+
+// Which shared object cblas_dgemm comes from. GSL brings a reference BLAS of its own into the process, and a silent fall
+// to that one would cost an order of magnitude. Dl_info exists only under _GNU_SOURCE, hence the private declaration.
+struct bnn_dl_info { const char *file; void *base; const char *symbol; void *address; };
+int bnn_dladdr(const void *address, struct bnn_dl_info *info) __asm__("dladdr");
+static inline const char *bnn_blas_object(void) {
+  struct bnn_dl_info info = {0, 0, 0, 0};
+  return bnn_dladdr((const void *)(unsigned long)&cblas_dgemm, &info) ? info.file : 0;
+}

@@ -1,0 +1,83 @@
+import BNNInference
+import BNNLinearAlgebra
+import BNNPosteriors
+import BNNTestSupport
+import Testing
+
+/// E1 and E2 for networks: after the batch that fixed θ₁ and the normalisation, every order and cut of the rows gives the
+/// posterior of all rows in the model linear at θ₁.
+///
+/// Tolerance 10·K·√P·ε·cond([R; √κ I]), K the batches with the first.
+@Suite struct NetworkSequenceTests {
+  struct Case: Sendable, CustomStringConvertible {
+    var method: Method
+    var inputs: Int
+    var hidden: Int
+    var outputs: Int
+    var priors: Priors
+    /// Rows of D1.
+    var first: Int
+    var rest: Int
+    var description: String { "\(method) \(inputs)-\(hidden)-\(outputs), \(priors), \(first) + \(rest) rows" }
+  }
+
+  static let cases = [Method.tangent, .lastLayer].flatMap { method in
+    [Priors.tuned, .givenPrecision, .givenNoise, .allGiven].flatMap { priors in
+      [
+        Case(method: method, inputs: 3, hidden: 6, outputs: 1, priors: priors, first: 30, rest: 40),
+        Case(method: method, inputs: 3, hidden: 4, outputs: 2, priors: priors, first: 25, rest: 30),
+        // Fewer rows than weights, before and after.
+        Case(method: method, inputs: 3, hidden: 6, outputs: 1, priors: priors, first: 5, rest: 9),
+      ]
+    }
+  }
+
+  @Test(arguments: cases) func everyOrderAndCutGivesTheUnion(_ own: Case) throws {
+    var worst = 0.0
+    for seed in Gen.seeds(3) {
+      var gen = Gen(seed: seed)
+      let rows = NetworkData.rows(&gen, count: own.first + own.rest, inputs: own.inputs, outputs: own.outputs)
+      let fitted = try NetworkData.fit(
+        own.method, rows.picking(0..<own.first), hidden: own.hidden, prior: own.priors.settings, seed: seed).posterior
+      let oracle = NetworkOracle(fitted, hidden: own.hidden)
+      let rest = own.first..<rows.count
+      let union = try fitted.updated(rows, [Array(rest)]).posterior
+      for largest in [1, 4, 15] {
+        let batches = gen.batches(rest, largest: largest)
+        let sequence = try fitted.updated(rows, batches).posterior
+        for c in sequence.members[0].responses.indices {
+          let response = sequence.members[0].responses[c]
+          let posterior = try #require(response.posterior)
+          let (ridge, count, condition) = try oracle.ridge(rows, response: c, ratio: response.ratio)
+          let p = Double(posterior.mean.count)
+          let tolerance = 10 * Double(batches.count + 1) * p.squareRoot() * epsilon * condition
+          let noise = Self.noise(ridge, count: count, response.noisePrior)
+          let mean = zip(posterior.mean, ridge.mean).map { Wide($0) - $1 }
+          let scales = ridge.mean.indices.map { j -> Double in
+            let unit = ridge.mean.indices.map { Wide($0 == j ? 1 : 0) }
+            return (Double(ridge.leverage(unit)) * noise.scaleSquared).squareRoot()
+          }
+          let ratio =
+            max(
+              Double(ridge.length(mean) / ridge.length(ridge.mean)),
+              relativeWorst(posterior.marginalScales(), scales),
+              relativeWorst([posterior.noise.scaleSquared], [noise.scaleSquared])) / tolerance
+          worst = max(worst, ratio)
+          #expect(ratio < 1, "seed \(seed), \(batches.count) batches, response \(c)")
+          #expect(posterior.noise.degreesOfFreedom == noise.degreesOfFreedom)
+          let kappa = union.members[0].responses[c].ratio
+          #expect(relativeWorst([response.ratio], [kappa]) < max(1e-10, tolerance), "seed \(seed), response \(c)")
+        }
+      }
+    }
+    print("E1", own, worst)
+  }
+
+  static func noise(_ ridge: Dense.Ridge, count: Int, _ prior: NoisePrior) -> NoiseBelief {
+    switch prior {
+    case .known(let variance): .known(variance: variance)
+    case .inverseGamma(let a, let b):
+      .inverseGamma(shape: a + 0.5 * Double(count), rate: b + 0.5 * Double(ridge.squares))
+    }
+  }
+}
