@@ -80,13 +80,27 @@ let package = Package(
       name: "ProbabilityTests", dependencies: ["BNNProbability", "BNNTestSupport", "CGSL"], exclude: ["Fixtures"]),
     .testTarget(name: "SafetensorsTests", dependencies: ["BNNSafetensors"], exclude: ["Fixtures"]),
     .testTarget(name: "DatasetsTests", dependencies: ["BNNDatasets"], exclude: ["Fixtures"]),
-    .testTarget(name: "ModelsTests", dependencies: ["BNNModels", "BNNTestSupport"]),
-    .testTarget(name: "PosteriorsTests", dependencies: ["BNNPosteriors", "BNNTestSupport"]),
+    .testTarget(
+      name: "ModelsTests", dependencies: ["BNNModels", "BNNLinearAlgebra", "BNNProbability", "BNNTestSupport"],
+      exclude: ["Fixtures"]),
+    .testTarget(
+      name: "PosteriorsTests",
+      dependencies: ["BNNPosteriors", "BNNLinearAlgebra", "BNNProbability", "BNNTestSupport", "CGSL"]),
     .testTarget(
       name: "InferenceTests",
-      dependencies: ["BNNInference", "BNNTestSupport", "CGSL"]),
-    .testTarget(name: "PosteriorFileTests", dependencies: ["BNNPosteriorFile", "BNNInference", "BNNTestSupport"]),
-    .testTarget(name: "CommandTests", dependencies: ["BNNCommand", "BNNPosteriorFile", "BNNTestSupport"]),
+      dependencies: [
+        "BNNInference", "BNNPosteriorFile", "BNNPosteriors", "BNNModels", "BNNDatasets", "BNNLinearAlgebra",
+        "BNNProbability", "BNNTestSupport", "CGSL",
+      ]),
+    .testTarget(
+      name: "PosteriorFileTests",
+      dependencies: [
+        "BNNPosteriorFile", "BNNInference", "BNNPosteriors", "BNNModels", "BNNDatasets", "BNNSafetensors",
+        "BNNLinearAlgebra", "BNNProbability", "BNNTestSupport",
+      ]),
+    // The executable is a dependency so that a filtered `swift test` builds what these tests run.
+    .testTarget(
+      name: "CommandTests", dependencies: ["bnn-update", "BNNCommand", "BNNPosteriorFile", "BNNTestSupport"]),
     .testTarget(name: "NotebookTests", dependencies: []),
     .testTarget(name: "FloorPlanTests"),
   ],

@@ -9,6 +9,7 @@ public let libraryVersion = "0.1.0"
 public enum CommandLineTool {
   /// Runs with the process's arguments and never returns.
   public static func run() -> Never {
+    Console.openStandardStreams()
     Interruption.install()
     exit(run(Array(CommandLine.arguments.dropFirst())))
   }
@@ -72,8 +73,10 @@ public enum CommandLineTool {
     // The default subcommand takes a posterior first; a word that looks like a path is a file that is not there.
     if word.contains("/") || word.contains(".") { return nil }
     let nearest = names.min { distance($0, word) < distance($1, word) } ?? "help"
+    let isNear = distance(nearest, word) <= max(2, word.count / 2)
     return CommandFailure(
-      ExitStatus.usage, "\"\(word)\" is neither a subcommand nor a file", remedy: "did you mean `bnn-update \(nearest)`?")
+      ExitStatus.usage, "\"\(word)\" is neither a subcommand nor a file",
+      remedy: isNear ? "did you mean `bnn-update \(nearest)`?" : "see `bnn-update --help`")
   }
 
   private static func distance(_ a: String, _ b: String) -> Int {

@@ -47,6 +47,14 @@ struct Console: Sendable {
 
   func clearProgress() { if showsProgress { Self.write("\r\u{1B}[K", to: STDERR_FILENO) } }
 
+  /// A standard stream that was closed becomes the null device; else the next file opened would take its place and
+  /// messages would end in it.
+  static func openStandardStreams() {
+    for descriptor in [STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO] where fcntl(descriptor, F_GETFD) == -1 {
+      _ = open("/dev/null", O_RDWR)
+    }
+  }
+
   /// Unbuffered, so that rows reach a pipe as they are made. A reader that went away ends the program in silence, as
   /// pipes do.
   static func write(_ text: String, to descriptor: Int32) {
@@ -58,7 +66,10 @@ struct Console: Sendable {
         if count < 0 {
           if errno == EINTR { continue }
           if errno == EPIPE { exit(ExitStatus.done) }
-          return
+          guard descriptor == STDOUT_FILENO else { return }
+          let reason = String(cString: strerror(errno))
+          write("bnn-update: standard output cannot be written: \(reason)\n", to: STDERR_FILENO)
+          exit(ExitStatus.cannotWrite)
         }
         done += count
       }

@@ -26,7 +26,8 @@ struct BatchSummary {
 
 /// Reads a table block by block into a sequential update; one pass, bounded memory.
 func absorb(
-  _ reader: DatasetReader, into update: inout SequentialUpdate, threads: Int, console: Console
+  _ reader: DatasetReader, into update: inout SequentialUpdate, threads: Int, console: Console,
+  expected: Set<String> = []
 ) throws -> BatchSummary {
   var summary = BatchSummary()
   while let block = try reader.nextBlock(maxRows: blockRows) {
@@ -36,13 +37,39 @@ func absorb(
   }
   summary.dropped = reader.droppedRows
   console.clearProgress()
-  remark(on: reader, console)
+  remark(on: reader, console, expected: expected)
   return summary
 }
 
-/// One line about columns that were not used and rows that were left out.
-func remark(on reader: DatasetReader, _ console: Console) {
-  let ignored = reader.columns.ignored
+/// The posterior in a file. Whoever names a table there is told the order of the arguments.
+func loadPosterior(_ path: String) throws -> PosteriorFile {
+  do {
+    return try PosteriorFile(path: path)
+  } catch {
+    guard error.kind == .corrupt, TableFormat.infer(fromPath: path) != nil else { throw error }
+    throw PosteriorFileError(
+      .corrupt, file: path, "is not a posterior file; its name is that of a table",
+      remedy: "name the posterior first, then the table; `bnn-update fit` makes a posterior of a table")
+  }
+}
+
+/// Refuses an output that is one of the inputs.
+func refuseOutput(_ output: String, amongInputs inputs: [String]) throws {
+  for input in inputs where input != "-" && sameFile(input, output) {
+    throw CommandFailure.usage(
+      "the output \(output) is the file \(input) that is read", remedy: "name another file with -o")
+  }
+}
+
+private func sameFile(_ a: String, _ b: String) -> Bool {
+  var (one, two) = (stat(), stat())
+  return stat(a, &one) == 0 && stat(b, &two) == 0 && one.st_dev == two.st_dev && one.st_ino == two.st_ino
+}
+
+/// One line about columns that were not used, but for those that the user `expected` not to be, and one about rows that
+/// were left out.
+func remark(on reader: DatasetReader, _ console: Console, expected: Set<String> = []) {
+  let ignored = reader.columns.ignored.filter { !expected.contains($0) }
   if !ignored.isEmpty {
     let shown = ignored.prefix(6).joined(separator: ", ") + (ignored.count > 6 ? ", …" : "")
     console.note("\(reader.file): ignoring \(ignored.count == 1 ? "column" : "columns") \(shown)")
@@ -97,6 +124,15 @@ func certificateJSON(_ posterior: Posterior) -> JSONText {
         })
     ), ("reasons", .strings(certificate.reasons)),
   ])
+}
+
+/// Why a posterior cannot predict yet, for people.
+func notIdentified(_ names: [String]) -> String {
+  if names == ["(noise)"] {
+    return "not identified yet: the noise is unknown, and there are no more rows than weights (or no residual) to tell it"
+  }
+  let shown = names.prefix(10).joined(separator: ", ") + (names.count > 10 ? ", …" : "")
+  return "not identified yet: the data so far say nothing about a direction that involves \(shown)"
 }
 
 /// Numbers for people: six significant digits.

@@ -28,7 +28,7 @@ struct GlobalOptions: ParsableArguments {
 
 /// How tables are read.
 struct DataOptions: ParsableArguments {
-  @Option(name: .long, help: "Byte between the cells of a CSV file; \\t is a tab.")
+  @Option(name: .long, help: "Byte between the cells of a CSV file; tab or \\t is a tab.")
   var delimiter = ","
 
   @Option(name: .long, help: "csv or npy, where the name does not tell (needed for standard input).")
@@ -37,8 +37,10 @@ struct DataOptions: ParsableArguments {
   @Option(name: .long, help: "error or drop: what to do with a row that lacks a value.")
   var missing = "error"
 
+  private static let tabs = ["\\t", "tab"]
+
   func validate() throws {
-    let byte = delimiter == "\\t" ? "\t" : delimiter
+    let byte = Self.tabs.contains(delimiter) ? "\t" : delimiter
     guard byte.utf8.count == 1, !["\"", "\n", "\r", "\0"].contains(byte) else {
       throw ValidationError("--delimiter must be one byte that is no quote and no line end, got \"\(delimiter)\"")
     }
@@ -51,7 +53,7 @@ struct DataOptions: ParsableArguments {
   }
 
   var options: TableOptions {
-    let byte = delimiter == "\\t" ? UInt8(ascii: "\t") : delimiter.utf8.first ?? UInt8(ascii: ",")
+    let byte = Self.tabs.contains(delimiter) ? UInt8(ascii: "\t") : delimiter.utf8.first ?? UInt8(ascii: ",")
     return TableOptions(
       delimiter: byte, format: format.flatMap(TableFormat.init), missing: MissingPolicy(rawValue: missing) ?? .error)
   }
@@ -69,6 +71,7 @@ struct OutputOptions: ParsableArguments {
   var label: String?
 
   func validate() throws {
+    if output.isEmpty { throw ValidationError("-o needs the name of a file") }
     if output == "-" { throw ValidationError("a posterior is written to a file, not to standard output; name one") }
   }
 }
@@ -88,4 +91,10 @@ struct AutoSetting: ExpressibleByArgument {
   }
 
   var defaultValueDescription: String { "auto" }
+
+  /// Whether the square of the number, if it is one, is an ordinary number too.
+  var isReasonable: Bool {
+    if case .given(let value) = setting { return value == 0 || (1e-100...1e100).contains(value) }
+    return true
+  }
 }

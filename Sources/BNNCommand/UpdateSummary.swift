@@ -30,8 +30,7 @@ struct UpdateSummary {
         + (posterior.members.count > 1 ? " in each of \(posterior.members.count) members" : "")
         + (report.logEvidence.map { ", log evidence \(readable($0)) nats" } ?? ""))
     if let missing = try? posterior.unidentifiedNames(), !missing.isEmpty {
-      let names = missing.prefix(10).joined(separator: ", ") + (missing.count > 10 ? ", …" : "")
-      console.say("not identified yet: the data so far say nothing about a direction that involves \(names)")
+      console.say(notIdentified(missing))
     } else {
       console.say(
         "noise \(readable(posterior.noiseDeviations)), prior precision \(readable(posterior.priorPrecisions)), certificate "

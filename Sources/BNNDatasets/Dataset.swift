@@ -82,12 +82,21 @@ public final class DatasetReader {
   /// The rows left out so far because a chosen cell was missing.
   public var droppedRows: Int { table.droppedRows }
 
+  /// Larger numbers than this are refused: sums of their squares would overflow.
+  static let largest = 1e140
+
   /// The next rows, at most `maxRows` > 0 of them; nil at the end. All blocks but the last are full.
   ///
-  /// - Throws: `DataError`, as `TableReader.nextBlock`.
+  /// - Throws: `DataError`, as `TableReader.nextBlock`, and for a number that is too large to compute with.
   public func nextBlock(maxRows: Int) throws(DataError) -> Dataset? {
     guard let block = try table.nextBlock(maxRows: maxRows) else { return nil }
     let width = block.columns
+    if let bad = block.values.firstIndex(where: { abs($0) > Self.largest }) {
+      let names = schema.features + schema.targets
+      throw DataError(
+        .badData, "\(block.values[bad]) is too large to compute with", file: file, row: block.rowNumbers[bad / width],
+        column: excerpt(names[bad % width].utf8), remedy: "give the column a larger unit, or correct the cell")
+    }
     let inputs = featureCount
     var features: [Double] = []
     var targets: [Double] = []

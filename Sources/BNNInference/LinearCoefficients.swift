@@ -20,7 +20,8 @@ extension Posterior {
   ///
   /// - Returns: nil while the posterior is not identified.
   public func inDataUnits(response c: Int, of member: Member) -> LinearPosterior? {
-    guard model.method == .linear, let own = member.responses[c].posterior else { return nil }
+    guard model.method == .linear, member.responses.indices.contains(c), let own = member.responses[c].posterior
+    else { return nil }
     let first = model.intercept ? 1 : 0
     let scaleY = normalisation.targetScale[c]
     var upper = own.factor.upper

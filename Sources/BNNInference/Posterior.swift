@@ -57,6 +57,9 @@ public struct Member: Sendable, Equatable {
     self.statistics = statistics
     self.responses = responses
   }
+
+  /// True when every response has a posterior; before the first rows there are no responses.
+  public var isProper: Bool { !responses.isEmpty && responses.allSatisfy { $0.posterior != nil } }
 }
 
 /// The posterior after everything seen so far, which is the prior for what comes next.
@@ -83,7 +86,7 @@ public struct Posterior: Sendable, Equatable {
   }
 
   /// True when every member's weights are identified.
-  public var isProper: Bool { members.allSatisfy { $0.responses.allSatisfy { $0.posterior != nil } } }
+  public var isProper: Bool { members.allSatisfy(\.isProper) }
 
   /// Schema of the tables it reads.
   public var schema: Schema { model.schema }

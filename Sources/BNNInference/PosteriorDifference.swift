@@ -21,6 +21,9 @@ public struct PosteriorDifference: Sendable, Equatable {
     var forward: Double? = 0
     var backward: Double? = 0
     for (own, other) in zip(a.members, b.members) {
+      guard own.responses.count == other.responses.count else {
+        throw UpdateError.unsuitable("one posterior has seen data and the other has not")
+      }
       for c in own.responses.indices {
         guard let p = a.overWeights(response: c, of: own), let q = b.overWeights(response: c, of: other) else {
           guard own.responses[c].posterior == nil, other.responses[c].posterior == nil else {
@@ -50,7 +53,7 @@ public struct PosteriorDifference: Sendable, Equatable {
     for j in p.mean.indices {
       let difference = abs(p.mean[j] - q.mean[j])
       maxAbsMean = max(maxAbsMean, difference)
-      let scale = max(abs(p.mean[j]), abs(q.mean[j]), sdP[j])
+      let scale = max(abs(p.mean[j]), abs(q.mean[j]), sdP[j], sdQ[j])
       if scale > 0 { maxRelMean = max(maxRelMean, difference / scale) }
       maxRelSd = max(maxRelSd, Self.relative(sdP[j], sdQ[j]))
     }

@@ -94,11 +94,9 @@ extension Posterior {
   /// - Throws: `UpdateError.notIdentified` while a flat prior leaves directions open.
   public func predict(features: Matrix, threads: Int = 1) throws -> [[PredictiveDistribution]] {
     try members.map { member in
+      guard member.isProper else { throw UpdateError.notIdentified(try unidentifiedNames()) }
       let basis = basis(of: member)
-      let posteriors = try member.responses.map { response in
-        guard let posterior = response.posterior else { throw UpdateError.notIdentified(try unidentifiedNames()) }
-        return posterior
-      }
+      let posteriors = member.responses.compactMap(\.posterior)
       let pieces = (features.rows + Self.predictionPiece - 1) / Self.predictionPiece
       return try parallelMap(pieces, threads: threads) { piece in
         let start = piece * Self.predictionPiece

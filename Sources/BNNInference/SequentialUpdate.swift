@@ -12,7 +12,7 @@ import BNNPosteriors
 public struct UpdateReport: Sendable, Equatable {
   /// Data rows of this batch.
   public var rows: Int
-  /// Σ over members' mean of log p(batch | before) under the hyper-parameters held before it, nats, target units; nil
+  /// Mean over members of log p(batch | before) under the hyper-parameters held before it, nats, target units; nil
   /// where improper.
   public var logEvidence: Double?
   /// log p(all rows) at the tuned hyper-parameters, nats, target units; nil where improper.
@@ -90,6 +90,11 @@ extension Posterior {
     let isLinear = model.method == .linear
     let hasIntercept = model.intercept
     if isLinear { normalisation = own.normalisation(intercept: model.intercept, standardised: model.standardised) }
+    let targets = normalisation.targetScale
+    if let c = targets.indices.first(where: { !(1e-140...1e140).contains(targets[$0]) }) {
+      let name = model.schema.targets[c]
+      throw UpdateError.notFinite("the square of the spread of \(name) (\(targets[c])), or its inverse,")
+    }
     let basis = basis(of: members[k])
     var responses: [LinearResponse] = []
     var batch: Double? = 0
@@ -100,7 +105,8 @@ extension Posterior {
       let previous = earlier.responses.indices.contains(c) ? earlier.responses[c] : nil
       let (response, atEarlier) = try LinearFormation.form(
         system, priorMean: basis.priorMean, unpenalised: basis.unpenalised, precision: model.prior.precision,
-        noise: noisePrior(response: c, outputRoot: members[k].outputRoot), evidenceAt: previous?.ratio)
+        noise: noisePrior(response: c, outputRoot: members[k].outputRoot), rawRoot: raw.root,
+        evidenceAt: previous?.ratio)
       responses.append(response)
       let units = unitTerms(response: c, member: k, system: system, response: response)
       total = add(total, response.logEvidence.map { $0 - units.total })
@@ -167,7 +173,7 @@ extension Posterior {
   /// Names of the weights (for `linear`, of the columns) that no direction of the data has informed; empty when proper.
   public func unidentifiedNames(member k: Int = 0) throws -> [String] {
     let own = members[k].statistics
-    guard !members[k].responses.allSatisfy({ $0.posterior != nil }) else { return [] }
+    guard !members[k].isProper else { return [] }
     let system = own.system(response: 0)
     let identifiability = try Identifiability(of: system.root, rows: own.observations)
     let names = weightNames()

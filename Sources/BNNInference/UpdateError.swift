@@ -9,6 +9,9 @@ public enum UpdateError: Error, Equatable, Sendable, CustomStringConvertible {
 
   public var description: String {
     switch self {
+    case .notIdentified(["(noise)"]):
+      "the posterior is not identified yet: there are no more rows than weights (or no residual) to tell the noise from; "
+        + "update it with more rows, or give the noise (--noise)"
     case .notIdentified(let names):
       "the posterior is not identified yet: the data seen so far say nothing about a direction that involves "
         + names.prefix(8).joined(separator: ", ") + (names.count > 8 ? ", …" : "")

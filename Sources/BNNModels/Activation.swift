@@ -13,12 +13,13 @@ public enum Activation: String, Codable, CaseIterable, Sendable {
   ///     identity z   tanh tanh z   relu max(0, z)   gelu z Φ(z)   sigmoid 1/(1 + e^{−z})   softplus log(1 + e^z)
   ///
   /// `gelu` is the exact form with the normal distribution function Φ (PyTorch's default), not the tanh approximation.
+  /// NaN stays NaN.
   public func apply(to z: inout [Double]) {
     z.withUnsafeMutableBufferPointer { z in
       switch self {
       case .identity: break
       case .tanh: for i in z.indices { z[i] = hyperbolicTangent(z[i]) }
-      case .relu: for i in z.indices { z[i] = Swift.max(0, z[i]) }
+      case .relu: for i in z.indices where z[i] < 0 { z[i] = 0 }
       case .gelu: for i in z.indices { z[i] *= normalCDF(z[i]) }
       case .sigmoid: for i in z.indices { z[i] = logistic(z[i]) }
       case .softplus: for i in z.indices { z[i] = Swift.max(0, z[i]) + log1p(exp(-abs(z[i]))) }
@@ -34,7 +35,7 @@ public enum Activation: String, Codable, CaseIterable, Sendable {
       switch self {
       case .identity: break
       case .tanh: for i in g.indices { g[i] *= 1 - h[i] * h[i] }
-      case .relu: for i in g.indices where !(z[i] > 0) { g[i] = 0 }
+      case .relu: for i in g.indices where z[i] <= 0 { g[i] = 0 }
       case .gelu: for i in g.indices { g[i] *= normalCDF(z[i]) + z[i] * normalDensity(z[i]) }
       case .sigmoid: for i in g.indices { g[i] *= h[i] * (1 - h[i]) }
       case .softplus: for i in g.indices { g[i] *= logistic(z[i]) }
@@ -43,8 +44,9 @@ public enum Activation: String, Codable, CaseIterable, Sendable {
   }
 }
 
-/// tanh by its exponential identity: a third of libm's time, and never off by more than 4 ulps of 1 (absolute 5e-16);
-/// near 0, where the identity would lose relative accuracy, libm's.
+/// tanh by its exponential identity: a third of libm's time, and never off by more than ε = 2.2e-16 (the worst of 2e7
+/// points was 1.65e-16; up to 5.4 ulps of the value just above 1/4); near 0, where the identity would lose relative
+/// accuracy, libm's.
 @inline(__always) private func hyperbolicTangent(_ x: Double) -> Double {
   let size = abs(x)
   if size < 0.25 { return tanh(x) }

@@ -15,13 +15,14 @@ public struct Dense: Layer {
 
   public var tensors: [(suffix: String, shape: [Int])] { [("weight", [outputs, inputs]), ("bias", [outputs])] }
 
-  /// Normal weights with variance 1/inputs (LeCun 1998; 2/inputs for relu, He et al. 2015), small biases that spread the
-  /// units' kinks over the data.
+  /// Normal weights with variance 1/inputs (LeCun 1998; 2/inputs for relu and gelu, He et al. 2015), biases of variance
+  /// 1/4 that spread the units' kinks over the data (0 for the identity).
   public func initial(using stream: inout RandomStream) -> [Matrix] {
     let gain = activation == .relu || activation == .gelu ? 2.0 : 1.0
     let scale = (gain / Double(max(1, inputs))).squareRoot()
     let weights = stream.normals(outputs * inputs).map { $0 * scale }
-    let biases = activation == .identity ? [Double](repeating: 0, count: outputs) : stream.normals(outputs).map { $0 * 0.5 }
+    let biases =
+      activation == .identity ? [Double](repeating: 0, count: outputs) : stream.normals(outputs).map { $0 * 0.5 }
     return [
       Matrix(rows: outputs, columns: inputs, storage: weights), Matrix(rows: 1, columns: outputs, storage: biases),
     ]

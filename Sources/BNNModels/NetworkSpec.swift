@@ -24,32 +24,52 @@ public enum LayerSpec: Hashable, Sendable {
   case dense(units: Int, activation: Activation)
 }
 
-extension LayerSpec: Codable {
-  private struct Key: CodingKey {
-    let stringValue: String
-    var intValue: Int? { nil }
-    init(stringValue: String) { self.stringValue = stringValue }
-    init?(intValue: Int) { nil }
-    init(_ name: String) { stringValue = name }
+/// Any key, so that unknown ones are seen.
+private struct Key: CodingKey {
+  let stringValue: String
+  var intValue: Int? { nil }
+  init(stringValue: String) { self.stringValue = stringValue }
+  init?(intValue: Int) { nil }
+  init(_ name: String) { stringValue = name }
+}
+
+extension KeyedDecodingContainer<Key> {
+  fileprivate func corrupt(_ key: String, _ message: String) -> DecodingError {
+    .dataCorruptedError(forKey: Key(key), in: self, debugDescription: message)
   }
 
+  fileprivate func refuseKeys(besides known: [String], in place: String) throws {
+    if let unknown = allKeys.map(\.stringValue).sorted().first(where: { !known.contains($0) }) {
+      throw corrupt(unknown, "unknown key \"\(unknown)\" in \(place); known: \(known.joined(separator: ", "))")
+    }
+  }
+}
+
+extension NetworkSpec {
   public init(from decoder: any Decoder) throws {
     let container = try decoder.container(keyedBy: Key.self)
-    func corrupt(_ key: String, _ message: String) -> DecodingError {
-      .dataCorruptedError(forKey: Key(key), in: container, debugDescription: message)
-    }
-    let known = ["activation", "type", "units"]
-    if let unknown = container.allKeys.map(\.stringValue).sorted().first(where: { !known.contains($0) }) {
-      throw corrupt(unknown, "unknown key \"\(unknown)\" in a layer; known: \(known.joined(separator: ", "))")
-    }
+    try container.refuseKeys(besides: ["inputs", "layers"], in: "a network")
+    inputs = try container.decode(Int.self, forKey: Key("inputs"))
+    layers = try container.decode([LayerSpec].self, forKey: Key("layers"))
+    guard inputs >= 1 else { throw container.corrupt("inputs", "a network has at least 1 input") }
+    guard !layers.isEmpty else { throw container.corrupt("layers", "a network has at least 1 layer") }
+  }
+}
+
+extension LayerSpec: Codable {
+  public init(from decoder: any Decoder) throws {
+    let container = try decoder.container(keyedBy: Key.self)
+    try container.refuseKeys(besides: ["activation", "type", "units"], in: "a layer")
     let type = try container.decode(String.self, forKey: Key("type"))
-    guard type == "dense" else { throw corrupt("type", "unknown layer type \"\(type)\"; known: dense") }
+    guard type == "dense" else { throw container.corrupt("type", "unknown layer type \"\(type)\"; known: dense") }
     let units = try container.decode(Int.self, forKey: Key("units"))
-    guard (1...1_000_000).contains(units) else { throw corrupt("units", "a layer has between 1 and 1000000 units") }
+    guard (1...1_000_000).contains(units) else {
+      throw container.corrupt("units", "a layer has between 1 and 1000000 units")
+    }
     let name = try container.decodeIfPresent(String.self, forKey: Key("activation")) ?? Activation.identity.rawValue
     guard let activation = Activation(rawValue: name) else {
       let all = Activation.allCases.map(\.rawValue).joined(separator: ", ")
-      throw corrupt("activation", "unknown activation \"\(name)\"; known: \(all)")
+      throw container.corrupt("activation", "unknown activation \"\(name)\"; known: \(all)")
     }
     self = .dense(units: units, activation: activation)
   }

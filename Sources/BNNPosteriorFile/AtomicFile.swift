@@ -35,10 +35,16 @@ public enum AtomicFile {
   public static func write(_ bytes: [UInt8], to path: String, replacing: Bool) throws(PosteriorFileError) {
     try check(path, replacing: replacing)
     let folder = folder(of: path)
-    var template = Array("\(folder)/.bnn-update-XXXXXX".utf8CString)
-    let descriptor = mkstemp(&template)
+    // O_EXCL as in mkstemp, but with the mode that the user's mask leaves: to read the mask it would have to be set,
+    // which another thread that writes at the same moment would see.
+    var temporary = ""
+    var descriptor: Int32 = -1
+    for _ in 0..<100 where descriptor < 0 {
+      temporary = "\(folder)/.bnn-update-\(String(UInt64.random(in: .min ... .max), radix: 36))"
+      descriptor = Glibc.open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o666)
+      if descriptor < 0, errno != EEXIST { break }
+    }
     guard descriptor >= 0 else { throw failure(path, "cannot create a temporary file beside it") }
-    let temporary = String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
     TemporaryFiles.add(temporary)
     defer { TemporaryFiles.remove(temporary) }
     var open = true
@@ -57,10 +63,6 @@ public enum AtomicFile {
       }
       written += count
     }
-    // mkstemp makes files that only their owner may read; outputs follow the user's mask like any other file.
-    let mask = umask(0)
-    umask(mask)
-    fchmod(descriptor, 0o666 & ~mask)
     guard fsync(descriptor) == 0 else { throw abandon("cannot be flushed to disk") }
     open = false
     guard close(descriptor) == 0 else { throw abandon("cannot be closed") }

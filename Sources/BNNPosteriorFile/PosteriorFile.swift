@@ -21,7 +21,12 @@ public struct PosteriorFile: Sendable {
   public static func encode(_ posterior: Posterior) throws -> (bytes: [UInt8], digest: String) {
     let encoder = JSONEncoder()
     encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-    let manifest = String(decoding: try encoder.encode(Manifest(of: posterior)), as: UTF8.self)
+    let manifest: String
+    do {
+      manifest = String(decoding: try encoder.encode(Manifest(of: posterior)), as: UTF8.self)
+    } catch is EncodingError {
+      throw UpdateError.notFinite("the noise or the evidence of the new posterior")
+    }
     let tensors = posterior.members.enumerated().flatMap { k, member in
       MemberTensors(member: k, model: posterior.model).tensors(of: member, posterior: posterior)
     }
@@ -67,8 +72,8 @@ public struct PosteriorFile: Sendable {
         .corrupt, file: name, "a safetensors file, but not a posterior that bnn-update wrote",
         remedy: "make one with `bnn-update fit`")
     }
-    guard let version = content.metadata["format_version"].flatMap({ Int($0) }) else {
-      throw .corrupt(file: name, "its format version is not a number")
+    guard let version = content.metadata["format_version"].flatMap({ Int($0) }), version >= 1 else {
+      throw .corrupt(file: name, "its format version is not a number from 1 on")
     }
     guard version <= Manifest.currentVersion else {
       throw PosteriorFileError(
@@ -117,6 +122,9 @@ public struct PosteriorFile: Sendable {
     guard c > 0, !manifest.members.isEmpty, manifest.rows >= 0 else {
       throw .corrupt(file: name, "its manifest names no target or no member")
     }
+    let perRow = manifest.model.method == .tangent ? c : 1
+    guard manifest.members.allSatisfy({ $0.observations % perRow == 0 && $0.observations / perRow == manifest.rows })
+    else { throw .corrupt(file: name, "its manifest contradicts itself about the size of the data it has seen") }
     let spec = manifest.model.network
     guard (spec == nil) == (manifest.model.method == .linear) else {
       throw .corrupt(file: name, "its manifest has no network for its method")

@@ -42,7 +42,7 @@ struct MemberTensors {
       let packed = own.factor.packed
       result.append(Tensor(name: "\(prefix)posterior.\(c).factor", shape: [packed.count], values: packed))
     }
-    if model.method == .linear, posterior.isProper {
+    if model.method == .linear, member.isProper {
       let (c, d) = (model.schema.targets.count, model.schema.features.count)
       let means = (0..<c).compactMap { posterior.inDataUnits(response: $0, of: member)?.mean }
       let weight = means.flatMap { $0.suffix(d) }
@@ -85,7 +85,9 @@ struct MemberTensors {
     case .lastLayer: (weights, responses) = ((network?.layers.last?.inputs ?? 0) + 1, c)
     case .tangent: (weights, responses) = (network?.parameterCount ?? 0, 1)
     }
-    guard entry.weights == weights, entry.responses.count == responses, entry.observations >= 0 else {
+    // Before the first rows a linear model has no responses.
+    let unseen = model.method == .linear && entry.observations == 0 && entry.responses.isEmpty
+    guard entry.weights == weights, entry.responses.count == responses || unseen, entry.observations >= 0 else {
       throw store.corrupt("its manifest contradicts itself about the model's size")
     }
     var theta: [Double] = []
@@ -118,7 +120,7 @@ struct MemberTensors {
       }
       formed.append(response)
     }
-    if model.method == .linear, formed.allSatisfy({ $0.posterior != nil }) {
+    if model.method == .linear, !formed.isEmpty, formed.allSatisfy({ $0.posterior != nil }) {
       _ = try store.take("\(prefix)layers.0.weight", shape: [c, d])
       _ = try store.take("\(prefix)layers.0.bias", shape: [c])
     }

@@ -25,6 +25,13 @@ public struct Certificate: Codable, Sendable, Equatable {
       case what
       case fixedBy = "fixed_by"
     }
+
+    /// Null, not absent, for what the user gave.
+    public func encode(to encoder: any Encoder) throws {
+      var container = encoder.container(keyedBy: CodingKeys.self)
+      try container.encode(what, forKey: .what)
+      try container.encode(fixedBy, forKey: .fixedBy)
+    }
   }
 
   public var update: Update

@@ -45,4 +45,20 @@ public struct LineageEntry: Codable, Sendable, Equatable {
     case rowDigest = "row_digest"
     case logEvidence = "log_evidence"
   }
+
+  /// Absent values are written as null, so that every entry has every key.
+  public func encode(to encoder: any Encoder) throws {
+    var container = encoder.container(keyedBy: CodingKeys.self)
+    try container.encode(number, forKey: .number)
+    try container.encode(action, forKey: .action)
+    try container.encode(rows, forKey: .rows)
+    try container.encode(rowDigest, forKey: .rowDigest)
+    try container.encode(method, forKey: .method)
+    try container.encode(settings, forKey: .settings)
+    try container.encode(logEvidence, forKey: .logEvidence)
+    try container.encode(seed, forKey: .seed)
+    try container.encode(version, forKey: .version)
+    try container.encode(parent, forKey: .parent)
+    try container.encode(label, forKey: .label)
+  }
 }

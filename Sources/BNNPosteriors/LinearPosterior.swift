@@ -74,7 +74,8 @@ public struct LinearPosterior: Sendable, Equatable {
   }
 }
 
-/// KL between the posteriors of one model, in nats; null where the noise of one is known and the other's is not.
+/// KL between the posteriors of one model, in nats; null where the noise of one is known and the other's is not,
+/// or where an inverse-gamma is improper.
 ///
 ///     ½[(a₁/b₁) dᵀΛ₂d + tr(Λ₂Λ₁⁻¹) − P + log|Λ₁|/|Λ₂|] + (a₁−a₂)ψ(a₁) − lnΓ(a₁) + lnΓ(a₂) + a₂ log(b₁/b₂) + a₁(b₂−b₁)/b₁
 ///
@@ -83,6 +84,7 @@ public func kullbackLeibler(_ p: LinearPosterior, _ q: LinearPosterior) throws -
   switch (p.noise, q.noise) {
   case (.known, .known): return try kullbackLeibler(p.gaussian, q.gaussian)
   case (.inverseGamma(let a1, let b1), .inverseGamma(let a2, let b2)):
+    guard a1 > 0, b1 > 0, a2 > 0, b2 > 0 else { return nil }
     let d = zip(p.mean, q.mean).map { $0 - $1 }
     let weights =
       0.5

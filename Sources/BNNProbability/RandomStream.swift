@@ -1,7 +1,7 @@
 /// A seeded, splittable stream of random bits: Philox4x32-10 (Salmon et al. 2011, "Parallel random numbers: as easy as
-/// 1, 2, 3", table 2), a counter-based generator.
+/// 1, 2, 3"), a counter-based generator.
 ///
-/// The key is the seed; the 128-bit counter is (block, draw index, substream). Streams with different keys or
+/// The key is the seed; the 128-bit counter is a 64-bit block number and the 64-bit name of the substream. Streams with different keys or
 /// substreams are independent for every practical purpose, so the i-th sample of a run can have a stream of its own and
 /// results do not depend on how work is scheduled. The standard library's algorithms over generators
 /// (`Double.random(in:using:)`, `shuffle(using:)`) are not used: their results may change between Swift versions.

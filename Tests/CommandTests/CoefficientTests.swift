@@ -31,7 +31,8 @@ struct CoefficientTests {
   func leastSquares(normalize: String) {
     folder.write("D.csv", table.csv())
     folder.run(
-      "fit", "D.csv", "--target", "y", "--method", "linear", "--prior-precision", "0", "--normalize", normalize, "-o", "p"
+      "fit", "D.csv", "--target", "y", "--method", "linear", "--prior-precision", "0", "--normalize", normalize, "-o",
+      "p"
     ).succeeded()
     check("p")
   }

@@ -41,7 +41,8 @@ final class Scratch: Sendable {
   func write(_ name: String, _ text: String) { write(name, Array(text.utf8)) }
 
   func write(_ name: String, _ bytes: [UInt8]) {
-    precondition(FileManager.default.createFile(atPath: "\(path)/\(name)", contents: Data(bytes)), "cannot write \(name)")
+    let written = FileManager.default.createFile(atPath: "\(path)/\(name)", contents: Data(bytes))
+    precondition(written, "cannot write \(name)")
   }
 
   func bytes(_ name: String) -> [UInt8] { Array(FileManager.default.contents(atPath: "\(path)/\(name)") ?? Data()) }
@@ -126,7 +127,8 @@ struct RunningCommand {
 enum Command {
   /// Beside the program that runs these tests; else in the package's build folder.
   static let binary: String = {
-    let tests = (try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")) ?? CommandLine.arguments[0]
+    let own = try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")
+    let tests = own ?? CommandLine.arguments[0]
     let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
       .deletingLastPathComponent().path
     let candidates = [

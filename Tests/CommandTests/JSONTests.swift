@@ -11,9 +11,12 @@ struct JSONTests {
     "prior_precision": "number", "seconds": "number",
   ]
 
-  private func check(_ object: [String: Any], _ kinds: [String: String], _ location: SourceLocation = #_sourceLocation) {
+  private func check(
+    _ object: [String: Any], _ kinds: [String: String], _ location: SourceLocation = #_sourceLocation
+  ) {
     for (key, kind) in kinds {
-      #expect(isKind(object[key], kind), "\(key) should be \(kind): \(object[key] ?? "absent")", sourceLocation: location)
+      let found = object[key] ?? "absent"
+      #expect(isKind(object[key], kind), "\(key) should be \(kind): \(found)", sourceLocation: location)
     }
     for key in object.keys {
       #expect(key.allSatisfy { $0.isLowercase || $0.isNumber || $0 == "_" }, "\(key)", sourceLocation: location)
@@ -47,7 +50,8 @@ struct JSONTests {
     #expect(beyond.exit == 2 && beyond.object()["within_tolerance"] as? Bool == false)
     let same = folder.run("diff", "p1", "p1", "--json", "--tolerance", "0").succeeded().object()
     #expect(same["within_tolerance"] as? Bool == true && same["kl_forward"] as? Double == 0)
-    check(folder.run("predict", "p2", "D2.csv", "--json").succeeded().object(), ["rows": "integer", "predictions": "list"])
+    let predictions = folder.run("predict", "p2", "D2.csv", "--json").succeeded().object()
+    check(predictions, ["rows": "integer", "predictions": "list"])
   }
 
   @Test("inspect: manifest, lineage, what is identified", arguments: methods)

@@ -68,7 +68,9 @@ struct Table {
 /// A gzip file of stored blocks.
 func gzip(_ text: String) -> [UInt8] {
   let bytes = Array(text.utf8)
-  func little(_ value: UInt32, _ count: Int) -> [UInt8] { (0..<count).map { UInt8(truncatingIfNeeded: value >> (8 * $0)) } }
+  func little(_ value: UInt32, _ count: Int) -> [UInt8] {
+    (0..<count).map { UInt8(truncatingIfNeeded: value >> (8 * $0)) }
+  }
   var result: [UInt8] = [0x1F, 0x8B, 8, 0, 0, 0, 0, 0, 0, 255]
   var start = 0
   while start < bytes.count {

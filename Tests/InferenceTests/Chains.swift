@@ -88,7 +88,9 @@ enum Design: String, CaseIterable, Sendable {
     let n = self == .fewRows ? gen.integer(in: 3...5) : gen.integer(in: 25...60)
     let d = self == .fewRows ? gen.integer(in: 6...8) : gen.integer(in: 2...5)
     var x = gen.matrix(rows: n, columns: d)
-    let scales = (0..<d).map { _ in self == .badlyScaled ? Double(sign: .plus, exponent: gen.integer(in: -30...30), significand: 1) : 1 }
+    let scales = (0..<d).map { _ in
+      self == .badlyScaled ? Double(sign: .plus, exponent: gen.integer(in: -30...30), significand: 1) : 1
+    }
     let centers = gen.normals(d)
     for i in 0..<n { for j in 0..<d { x[i, j] = scales[j] * (x[i, j] + 3 * centers[j]) } }
     if self == .collinear { for i in 0..<n { x[i, d - 1] = x[i, 0] } }

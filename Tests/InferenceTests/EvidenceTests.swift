@@ -66,7 +66,9 @@ import Testing
   }
 
   /// log p(all) of a linear model without an intercept, where nothing is improper.
-  @Test(arguments: [Priors.tuned, .givenPrecision, .givenNoise, .allGiven]) func totalOfALinearModel(priors: Priors) throws {
+  @Test(arguments: [Priors.tuned, .givenPrecision, .givenNoise, .allGiven]) func totalOfALinearModel(priors: Priors)
+    throws
+  {
     for seed in Gen.seeds(5) {
       var gen = Gen(seed: seed)
       let rows = Design.twoTargets.rows(&gen)

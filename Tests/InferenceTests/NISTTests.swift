@@ -78,17 +78,31 @@ import Testing
     try check(set, demanded: Self.demanded(set))
   }
 
+  /// Data without residuals: a certified deviation of 0 is met to the rounding of the rows, 10·K·√P·ε of the columns'
+  /// sizes, times the square root of the exact (XᵀX)⁻¹.
+  @Test(.needsSharedData("nist/linear"), arguments: try NISTSet.shared().filter { $0.deviation.contains(0) })
+  func deviationsOfZero(_ set: NISTSet) throws {
+    let phi = set.x.map { x in (0...set.degree).map { k in (0..<k).reduce(Wide(1)) { power, _ in power * Wide(x) } } }
+    let exact = Dense.ridge(phi, set.y.map { Wide($0) }, penalties: [Wide](repeating: 0, count: set.degree + 1))
+    let sizes = (0...set.degree).map { j in euclideanNorm(phi.map { Double($0[j]) }) * abs(set.estimate[j]) }
+    let size = euclideanNorm(set.y) + sizes.reduce(0, +)
+    for batches in Self.batches(set, count: 50) {
+      let rounding = 10 * Double(batches.count) * Double(sizes.count).squareRoot() * epsilon * size
+      let deviations = try Self.sequential(set, batches).deviations
+      for j in sizes.indices {
+        let leverage = Double(exact.leverage(sizes.indices.map { $0 == j ? 1 : 0 })).squareRoot()
+        #expect(deviations[j] <= rounding * leverage, "coefficient \(j)")
+        #expect(deviations[j] > 0)
+      }
+    }
+  }
+
   private func check(_ set: NISTSet, demanded: Double) throws {
-    var all: [Digits] = []
     for (index, batches) in Self.batches(set, count: 200).enumerated() {
       #expect(batches.count >= 3)
       let own = try Self.sequential(set, batches)
       let found = Digits(set, means: own.means, deviations: own.deviations)
-      all.append(found)
       #expect(found.least >= demanded, "fit \(index), seed \(index - 2): \(found), one QR \(Self.oneShot(set))")
     }
-    let one = Self.oneShot(set)
-    let s = all.map(\.least).sorted()
-    print("E9 \(set.name) QR \(one.estimate) \(one.deviation) demanded \(demanded) worst \(s[0]) median \(s[s.count/2]) below \(s.filter { $0 < demanded }.count) given \(all[0].least) est \(all.map(\.estimate).min()!) dev \(all.map(\.deviation).min()!)")
   }
 }

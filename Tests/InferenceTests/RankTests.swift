@@ -99,3 +99,25 @@ import Testing
     #expect(try Posterior.linear(schema: rows.schema, intercept: false, prior: flatKnown).updated(rows).isProper)
   }
 }
+
+/// Before the first row there is a model and nothing else.
+@Suite struct NothingSeenTests {
+  @Test(arguments: Priors.allCases, [true, false]) func nothingIsClaimed(priors: Priors, intercept: Bool) throws {
+    var gen = Gen(seed: 1)
+    let rows = Design.twoTargets.rows(&gen)
+    let fresh = Posterior.linear(schema: rows.schema, intercept: intercept, prior: priors.settings)
+    #expect(!fresh.isProper)
+    #expect(fresh.coefficients().count == 2 * (rows.x.columns + (intercept ? 1 : 0)))
+    #expect(fresh.coefficients().allSatisfy { $0.mean == nil })
+    #expect(throws: UpdateError.self) { _ = try fresh.predict(features: rows.x) }
+    #expect(try fresh.unidentifiedNames() == (intercept ? ["(intercept)"] : []) + rows.schema.features)
+    // A first batch without rows neither.
+    let empty = try fresh.updated(rows, [[]]).posterior
+    #expect(empty.members[0].responses.allSatisfy { $0.ratio.isFinite })
+    #expect(empty.rows == 0)
+    if intercept || priors.isFlat { #expect(!empty.isProper) }
+    // And they leave no trace.
+    let difference = try PosteriorDifference(empty.updated(rows), fresh.updated(rows))
+    #expect(difference.maxAbsMean == 0 && difference.maxRelSd == 0)
+  }
+}

@@ -104,12 +104,14 @@ import Testing
   }
 
   /// The user's α: κ/σ̂²(κ) = α.
-  @Test(arguments: Gen.seeds(20), [1e-6, 0.1, 1, 50, 1e7]) func givenPrecisionIsMet(seed: UInt64, alpha: Double) throws {
+  @Test(arguments: Gen.seeds(20), [1e-6, 0.1, 1, 50, 1e7]) func givenPrecisionIsMet(seed: UInt64, alpha: Double) throws
+  {
     for noise in Self.noises {
       var gen = Gen(seed: seed)
       let own = problem(&gen, noise)
       let response = try LinearFormation.form(
-        own.system, priorMean: nil, unpenalised: 0, precision: .given(alpha), noise: noise).response
+        own.system, priorMean: nil, unpenalised: 0, precision: .given(alpha), noise: noise
+      ).response
       // A root to a few ulps of log κ.
       let found = try #require(response.priorPrecision)
       #expect(relativeWorst([found], [alpha]) < 1e-12, "seed \(seed): \(found)")

@@ -18,13 +18,15 @@ struct Diff: ParsableCommand {
   @OptionGroup var global: GlobalOptions
 
   func validate() throws {
-    if let tolerance, !(tolerance >= 0) { throw ValidationError("--tolerance must not be negative, got \(tolerance)") }
+    if let tolerance, !(tolerance >= 0) {
+      throw ValidationError("--tolerance must be a number that is not negative, got \(tolerance)")
+    }
   }
 
   func run() throws {
     let console = global.console
-    let a = try PosteriorFile(path: first).posterior
-    let b = try PosteriorFile(path: second).posterior
+    let a = try loadPosterior(first).posterior
+    let b = try loadPosterior(second).posterior
     let difference = try PosteriorDifference(a, b)
     let within = tolerance.map { difference.isWithin($0) }
     console.result([

@@ -19,7 +19,7 @@ struct Evaluate: ParsableCommand {
 
   func run() throws {
     let console = global.console
-    let own = try PosteriorFile(path: posterior).posterior
+    let own = try loadPosterior(posterior).posterior
     try properties.check(against: own, file: posterior)
     let reader = try DatasetReader(path: data, schema: own.model.schema, options: tables.options)
     let rows = try Dataset(readingAll: reader)

@@ -11,6 +11,10 @@ import Foundation
 enum TangentLimit {
   static let automatic = 2000
   static let possible = 6000
+  /// Units of the last hidden layer beyond which a last-layer posterior is refused.
+  static let lastLayer = 10_000
+  /// Weights beyond which a network is refused.
+  static let network = 20_000_000
 }
 
 struct Fit: ParsableCommand {
@@ -90,6 +94,10 @@ struct Fit: ParsableCommand {
       throw ValidationError("--learning-rate must be a positive number, got \(learningRate)")
     }
     if noise.setting == .given(0) { throw ValidationError("--noise must be a positive number or auto") }
+    guard noise.isReasonable else { throw ValidationError("--noise must be between 1e-100 and 1e100, or auto") }
+    guard priorPrecision.isReasonable else {
+      throw ValidationError("--prior-precision must be 0, between 1e-100 and 1e100, or auto")
+    }
     _ = try units()
     if noIntercept, method != Method.linear.rawValue {
       throw ValidationError("--no-intercept belongs to --method linear")
@@ -108,14 +116,19 @@ struct Fit: ParsableCommand {
 
   func run() throws { try execute(global.console).print(global.console) }
 
+  private func list(_ text: String?) -> [String]? {
+    text.map { $0.split(separator: ",", omittingEmptySubsequences: false).map { $0.trimmingCharacters(in: .whitespaces) } }
+  }
+
+  /// Columns that the flags leave out by name or by naming the others; no news to the user.
+  private func unused(_ header: [String]) -> [String] { features == nil ? list(ignore) ?? [] : header }
+
   /// Fits, writes the file, and returns what there is to say.
   func execute(_ console: Console) throws -> UpdateSummary {
     let started = Date()
+    try refuseOutput(destination.output, amongInputs: [data])
     try AtomicFile.check(destination.output, replacing: destination.force)
     let table = try TableReader(path: data, options: tables.options)
-    let list: (String?) -> [String]? = { text in
-      text.map { $0.split(separator: ",", omittingEmptySubsequences: false).map { $0.trimmingCharacters(in: .whitespaces) } }
-    }
     let schema = try Schema.choose(
       header: table.columnNames, targets: target, features: list(features), ignore: list(ignore) ?? [], file: table.file)
     let reader = try DatasetReader(table: table, schema: schema)
@@ -126,10 +139,12 @@ struct Fit: ParsableCommand {
     if method == Method.linear.rawValue {
       var update = SequentialUpdate(
         .linear(schema: schema, intercept: !noIntercept, standardised: normalize == "standard", prior: prior))
-      summary = try absorb(reader, into: &update, threads: global.workers, console: console)
+      summary = try absorb(
+        reader, into: &update, threads: global.workers, console: console, expected: Set(unused(table.columnNames)))
       fitted = try update.finish()
     } else {
-      (fitted, summary) = try fitNetwork(reader, schema: schema, prior: prior, console: console)
+      (fitted, summary) = try fitNetwork(
+        reader, header: table.columnNames, schema: schema, prior: prior, console: console)
     }
     var posterior = fitted.posterior
     let trained = posterior.model.method != .linear
@@ -153,19 +168,24 @@ struct Fit: ParsableCommand {
   }
 
   private func fitNetwork(
-    _ reader: DatasetReader, schema: Schema, prior: PriorSettings, console: Console
+    _ reader: DatasetReader, header: [String], schema: Schema, prior: PriorSettings, console: Console
   ) throws -> ((posterior: Posterior, report: UpdateReport), BatchSummary) {
     let spec = NetworkSpec(
       inputs: schema.features.count, hidden: try units(), outputs: schema.targets.count,
       activation: Activation(rawValue: activation) ?? .tanh)
     let weights = Network(spec).parameterCount
+    guard weights <= TangentLimit.network else {
+      throw CommandFailure.usage(
+        "a network with \(weights) weights is more than the \(TangentLimit.network) that are possible",
+        remedy: "use fewer or smaller layers (--hidden)")
+    }
     let chosen: Method
     if let method {
       chosen = Method(rawValue: method) ?? .tangent
       if chosen == .tangent, weights > TangentLimit.possible {
         throw CommandFailure.usage(
           "the tangent of a network with \(weights) weights would need a \(weights) × \(weights) matrix",
-          remedy: "use --method last-layer, or fewer than \(TangentLimit.possible) weights")
+          remedy: "use --method last-layer, or fewer than \(TangentLimit.possible) weights (--hidden)")
       }
     } else {
       chosen = weights <= TangentLimit.automatic ? .tangent : .lastLayer
@@ -176,8 +196,14 @@ struct Fit: ParsableCommand {
             + "(--method tangent asks for it up to \(TangentLimit.possible))")
       }
     }
+    let features = try units().last ?? 0
+    guard chosen == .tangent || features <= TangentLimit.lastLayer else {
+      throw CommandFailure.usage(
+        "the posterior of a last layer on \(features) units would need a \(features) × \(features) matrix",
+        remedy: "use at most \(TangentLimit.lastLayer) units in the last hidden layer (--hidden)")
+    }
     let dataset = try Dataset(readingAll: reader)
-    remark(on: reader, console)
+    remark(on: reader, console, expected: Set(unused(header)))
     var summary = BatchSummary()
     summary.add(dataset)
     guard dataset.rows >= 2 else {

@@ -15,7 +15,7 @@ struct Inspect: ParsableCommand {
 
   func run() throws {
     let console = global.console
-    let file = try PosteriorFile(path: posterior)
+    let file = try loadPosterior(posterior)
     let own = file.posterior
     let missing = try own.unidentifiedNames()
     let coefficients = own.coefficients()
@@ -62,7 +62,7 @@ struct Inspect: ParsableCommand {
       console.say("noise:       \(readable(own.noiseDeviations)) (standard deviation, target's units)")
       console.say("prior:       precision \(readable(own.priorPrecisions)) on normalised weights")
     } else {
-      console.say("identified:  no: the data say nothing about a direction that involves \(missing.joined(separator: ", "))")
+      console.say(notIdentified(missing))
     }
     console.say("certificate: \(own.certificate.update.rawValue)")
     for condition in own.certificate.conditionalOn {

@@ -28,12 +28,16 @@ struct Predict: ParsableCommand {
   @OptionGroup var global: GlobalOptions
 
   private func probabilities() throws -> [Double] {
-    try quantiles.split(separator: ",").map { part in
+    let levels = try quantiles.split(separator: ",", omittingEmptySubsequences: false).map { part in
       guard let p = Double(part.trimmingCharacters(in: .whitespaces)), p > 0, p < 1 else {
         throw ValidationError("--quantiles are probabilities between 0 and 1, got \"\(part)\"")
       }
       return p
     }
+    guard Set(levels.map(columnName)).count == levels.count else {
+      throw ValidationError("--quantiles names a probability twice, got \"\(quantiles)\"")
+    }
+    return levels
   }
 
   func validate() throws {
@@ -46,8 +50,11 @@ struct Predict: ParsableCommand {
   func run() throws {
     let console = global.console
     let target = output == "-" ? nil : output
-    if let target { try AtomicFile.check(target, replacing: force) }
-    let own = try PosteriorFile(path: posterior).posterior
+    if let target {
+      try refuseOutput(target, amongInputs: [posterior, data])
+      try AtomicFile.check(target, replacing: force)
+    }
+    let own = try loadPosterior(posterior).posterior
     try properties.check(against: own, file: posterior)
     let reader = try DatasetReader(path: data, schema: own.model.schema, targets: .optional, options: tables.options)
     let levels = try probabilities()
@@ -78,7 +85,8 @@ struct Predict: ParsableCommand {
       console.progress("\(reader.file): \(rows) rows predicted")
     }
     console.clearProgress()
-    let array = "[" + objects.joined(separator: ",\n") + "]"
+    remark(on: reader, console)
+    let array = "[" + objects.joined(separator: isJSON ? ",\n" : ",") + "]"
     if let target {
       try AtomicFile.write(Array((isJSON ? array + "\n" : text).utf8), to: target, replacing: force)
       console.say("\(target): \(rows) predictions")
@@ -91,11 +99,14 @@ struct Predict: ParsableCommand {
   private func columnNames(_ targets: [String], _ levels: [Double]) -> [String] {
     let own =
       ["mean", "sd", "epistemic_sd", "aleatoric_sd"]
-      + levels.map { p in
-        let percent = p * 100
-        return percent == percent.rounded() ? String(format: "q%02d", Int(percent)) : "q\(percent)"
-      }
+      + levels.map(columnName)
     return targets.count == 1 ? own : targets.flatMap { target in own.map { "\(target)_\($0)" } }
+  }
+
+  /// q05, q97.5: the percentage without what multiplying by 100 adds to it.
+  private func columnName(_ p: Double) -> String {
+    let percent = (p * 1e12).rounded() / 1e10
+    return percent == percent.rounded() ? String(format: "q%02d", Int(percent)) : "q\(percent)"
   }
 
   private func cells(_ prediction: PredictiveMixture, _ levels: [Double]) throws -> [Double?] {

@@ -28,12 +28,9 @@ struct Update: ParsableCommand {
   /// Updates, writes the file, and returns what there is to say.
   func execute(_ console: Console) throws -> UpdateSummary {
     let started = Date()
-    let file = try PosteriorFile(path: posterior)
+    let file = try loadPosterior(posterior)
     try properties.check(against: file.posterior, file: posterior)
-    guard !sameFile(posterior, destination.output) else {
-      throw CommandFailure.usage(
-        "the output \(destination.output) is the posterior that is read", remedy: "name another file with -o")
-    }
+    try refuseOutput(destination.output, amongInputs: [posterior, data])
     try AtomicFile.check(destination.output, replacing: destination.force)
     let prior = file.posterior
     let reader = try DatasetReader(path: data, schema: prior.model.schema, options: tables.options)
@@ -79,11 +76,6 @@ struct Update: ParsableCommand {
           first == last ? "they are the batch of update \(first + 1)" : "they are updates \(first + 1) to \(last + 1)")
       }
     }
-  }
-
-  private func sameFile(_ a: String, _ b: String) -> Bool {
-    var (one, two) = (stat(), stat())
-    return stat(a, &one) == 0 && stat(b, &two) == 0 && one.st_dev == two.st_dev && one.st_ino == two.st_ino
   }
 }
 

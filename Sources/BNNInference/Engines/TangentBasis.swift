@@ -3,7 +3,7 @@ import BNNLinearAlgebra
 import BNNModels
 
 /// y = f(x; θ₁) + J(x; θ₁)w + ε with w = θ − θ₁: the whole network linearised at its D1 weights (Khan et al. 2019;
-/// Immer et al. 2021, eq. 9). The prior is on θ, so w has prior mean −θ₁; the posterior mean is computed, not assumed 0,
+/// Immer et al. 2021). The prior is on θ, so w has prior mean −θ₁; the posterior mean is computed, not assumed 0,
 /// since training never stops at a stationary point exactly.
 ///
 /// Predictions use the linearised network. With C > 1 outputs the weights are shared, so the outputs are whitened by the

@@ -17,9 +17,9 @@ import BNNProbability
 ///     a = a₀ + (n − f)/2,  b = b₀ + S/2
 ///     dℓ/dlog κ = ½[γ − κ‖m − w₀‖²/σ̂²],  γ = Σ s²/(s² + κ),  σ̂² = b/a
 ///
-/// The derivative's root is MacKay's fixed point exactly (MacKay 1992, "Bayesian interpolation", eq. 4.8).
-/// The terms of a₀ and b₀ are left out when they are 0: then ℓ is relative to an improper measure, and only differences
-/// between batches mean something.
+/// For a₀ = b₀ = 0 the derivative's root is MacKay's fixed point exactly (MacKay 1992, "Bayesian interpolation").
+/// The terms of a₀ and b₀ are left out when they are 0, and unpenalised columns are integrated over dw/√(2π): then ℓ is
+/// relative to an improper measure, and only differences between batches mean something.
 public struct EvidenceCurve: Sendable {
   private let squares: [Double]
   private let projections: [Double]
@@ -58,7 +58,11 @@ public struct EvidenceCurve: Sendable {
   /// S(κ): the smallest penalised sum of squares.
   public func penalisedSquares(_ kappa: Double) -> Double {
     var sum = residual
-    for i in squares.indices { sum += kappa * projections[i] / (squares[i] + kappa) }
+    // A direction the data say nothing of (s = 0) adds its whole projection for every κ, and in the limit κ → 0.
+    for i in squares.indices {
+      let total = squares[i] + kappa
+      sum += total > 0 ? kappa * projections[i] / total : projections[i]
+    }
     return sum
   }
 
@@ -120,7 +124,7 @@ public struct EvidenceCurve: Sendable {
       candidates.append(exp(root))
     }
     if slopes[points.count - 1] > 0 { candidates.append(points[points.count - 1]) }
-    var best = candidates[0]
+    guard var best = candidates.first else { throw UpdateError.notFinite("the evidence") }
     var highest = -Double.infinity
     for kappa in candidates {
       let value = try logEvidence(kappa)
@@ -131,13 +135,18 @@ public struct EvidenceCurve: Sendable {
 
   /// The κ at which κ/σ̂²(κ) = α: the user's absolute precision. The left side rises with κ, so there is one.
   public func ratio(forPrecision alpha: Double) throws -> Double {
-    if case .known(let variance) = noise { return alpha * variance }
+    switch noise {
+    case .known(let variance): return alpha * variance
+    // No rows beyond those that fix the intercept: the noise has no scale yet, and no posterior is formed.
+    case .inverseGamma(let shape, _) where shape + 0.5 * count <= 0: return alpha
+    case .inverseGamma: break
+    }
     let excess: (Double) -> Double = { logKappa in
       let kappa = exp(logKappa)
       return logKappa - log(self.noiseVariance(kappa)) - log(alpha)
     }
     // σ̂² lies between its values at κ → 0 and κ → ∞.
-    let low = log(alpha) + log(max(noiseVariance(0), .leastNormalMagnitude))
+    let low = log(alpha) + log(max(noiseVariance(1e-300), .leastNormalMagnitude))
     let high = log(alpha) + log(max(noiseVariance(1e300), .leastNormalMagnitude))
     guard excess(low) < 0 else { return exp(low) }
     guard excess(high) > 0 else { return exp(high) }

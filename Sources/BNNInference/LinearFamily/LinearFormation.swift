@@ -45,12 +45,14 @@ public enum LinearFormation {
   ///   - priorMean: w₀ of the penalised columns; nil is 0.
   ///   - unpenalised: leading columns without a prior (an intercept).
   ///   - precision: auto, or α (0: flat on all columns).
+  ///   - rawRoot: R before its columns were centred and scaled, on which the rank is decided: centring leaves of a
+  ///     constant column only rounding, which must not pass for information.
   public static func form(
     _ system: LinearSystem, priorMean: [Double]?, unpenalised: Int, precision: Setting, noise: NoisePrior,
-    evidenceAt earlier: Double? = nil
+    rawRoot: Matrix? = nil, evidenceAt earlier: Double? = nil
   ) throws -> (response: LinearResponse, evidenceAtEarlier: Double?) {
     if precision == .given(0) {
-      let response = try flat(system, noise: noise)
+      let response = try flat(system, noise: noise, rawRoot: rawRoot)
       return (response, response.logEvidence)
     }
     let curve = try EvidenceCurve(system, priorMean: priorMean, unpenalised: unpenalised, noise: noise)
@@ -108,18 +110,19 @@ public enum LinearFormation {
     case .known(let variance): belief = .known(variance: variance)
     case .inverseGamma(let shape, let rate):
       let a = shape + 0.5 * Double(system.observations - f)
-      guard a > 0 else { return nil }
-      belief = .inverseGamma(shape: a, rate: rate + 0.5 * squares)
+      let b = rate + 0.5 * squares
+      guard a > 0, b > 0 else { return nil }
+      belief = .inverseGamma(shape: a, rate: b)
     }
     return LinearPosterior(mean: mean, factor: try TriangularFactor(upper: upper), noise: belief)
   }
 
   /// The flat prior: least squares once the data identify it (rank P; for unknown noise also n > P).
-  static func flat(_ system: LinearSystem, noise: NoisePrior) throws -> LinearResponse {
+  static func flat(_ system: LinearSystem, noise: NoisePrior, rawRoot: Matrix? = nil) throws -> LinearResponse {
     let p = system.weights
     var response = LinearResponse(
       ratio: 0, noisePrior: noise, logEvidence: nil, effectiveWeights: 0, posterior: nil)
-    let identifiability = try Identifiability(of: system.root, rows: system.observations)
+    let identifiability = try Identifiability(of: rawRoot ?? system.root, rows: system.observations)
     response.effectiveWeights = Double(identifiability.rank)
     guard identifiability.isFull else { return response }
     let factor = try TriangularFactor(upper: system.root)

@@ -1,0 +1,93 @@
+import Foundation
+import Testing
+
+@Suite("outputs appear whole or not at all")
+struct OutputTests {
+  let folder = Scratch()
+
+  init() {
+    let all = Table.smooth(rows: 60)
+    folder.write("D1.csv", all[0..<30].csv())
+    folder.write("D2.csv", all[30..<60].csv())
+    folder.run("fit", "D1.csv", "--target", "y", "--method", "linear", "-o", "p")
+    try? FileManager.default.createDirectory(atPath: folder.path + "/sub", withIntermediateDirectories: false)
+    symlink("D1.csv", folder.path + "/link.csv")
+    symlink("nowhere", folder.path + "/dangling.csv")
+  }
+
+  static let commands = [
+    ["fit", "D2.csv", "--target", "y", "--method", "linear"], ["update", "p", "D2.csv"], ["predict", "p", "D2.csv"],
+  ]
+
+  static let places: [(output: String, words: [String])] = [
+    ("no/where.csv", ["no/where.csv", "folder does not exist"]), ("p/x.csv", ["is not a folder"]),
+    ("link.csv", ["symbolic link"]), ("dangling.csv", ["symbolic link"]), ("/dev/null/x.csv", ["is not a folder"]),
+  ]
+
+  @Test("places where nothing can be written", arguments: commands, places)
+  func impossible(command: [String], place: (output: String, words: [String])) {
+    let before = folder.files
+    for force in [[], ["--force"]] {
+      folder.run(command + ["-o", place.output] + force).failed(73, words: place.words)
+    }
+    #expect(folder.files == before)
+    #expect(folder.text("D1.csv").hasPrefix("a,b,c,y"))
+  }
+
+  @Test("a folder, a device, a folder that may not be written to", arguments: Array(commands.prefix(2)))
+  func folders(command: [String]) {
+    folder.run(command + ["-o", "sub"]).failed(73, "is a folder", "name a file inside it")
+    folder.run(command + ["-o", "sub/"]).isReadable()
+    folder.run(command + ["-o", "."]).failed(73, "is a folder")
+    folder.run(command + ["-o", "/dev/null", "--force"]).failed(73, "not a regular file")
+    folder.run(command + ["-o", "-"]).failed(64, "standard output")
+    folder.run(command + ["-o", ""]).failed(64, "-o needs the name of a file")
+    if getuid() != 0 {
+      chmod(folder.path + "/sub", 0o555)
+      folder.run(command + ["-o", "sub/q"]).failed(73, "cannot be written to")
+      chmod(folder.path + "/sub", 0o755)
+    }
+    folder.run(command + ["-o", "sub/ä b.safetensors"]).succeeded()
+  }
+
+  @Test("nothing is overwritten without --force", arguments: commands)
+  func existing(command: [String]) {
+    folder.write("out.csv", "precious")
+    let before = folder.files
+    folder.run(command + ["-o", "out.csv"]).failed(73, "out.csv", "already exists", "--force")
+    #expect(folder.text("out.csv") == "precious" && folder.files == before)
+    folder.run(command + ["-o", "out.csv", "--force"]).succeeded()
+    #expect(folder.text("out.csv") != "precious" && folder.files == before)
+  }
+
+  @Test("an input is never the output, even with --force", arguments: commands)
+  func inputIsOutput(command: [String]) {
+    folder.write("p.csv", folder.bytes("p"))
+    let (data, posterior) = (folder.bytes("D2.csv"), folder.bytes("p.csv"))
+    for name in ["D2.csv", "./D2.csv", "sub/../D2.csv"] {
+      folder.run(command + ["-o", name, "--force"]).failed(64, "D2.csv", "that is read")
+    }
+    if command[0] != "fit" {
+      folder.run([command[0], "p.csv", "D2.csv", "-o", "./p.csv", "--force"]).failed(64, "p.csv", "that is read")
+    }
+    #expect(folder.bytes("D2.csv") == data && folder.bytes("p.csv") == posterior)
+  }
+
+  @Test("files follow the user's mask, and a failure with --force keeps the old file")
+  func permissions() {
+    let mode = folder.shell("umask 027; \"$BNN\" update p D2.csv -o q > messages && stat -c %a q")
+    #expect(mode.stdout == "640\n" && mode.exit == 0)
+    let old = folder.bytes("q")
+    folder.write("bad.csv", "a,b,c,y\n1,2,3,x\n")
+    folder.run("update", "p", "bad.csv", "-o", "q", "--force").failed(65, "bad.csv")
+    #expect(folder.bytes("q") == old)
+  }
+
+  @Test("a full disk", .enabled(if: FileManager.default.fileExists(atPath: "/dev/full")))
+  func fullDisk() {
+    let predict = folder.shell("\"$BNN\" predict p D2.csv > /dev/full")
+    #expect(predict.exit == 73 && predict.stderr.contains("standard output") && predict.errorLines.count == 1)
+    let limited = folder.shell("ulimit -f 0; \"$BNN\" update p D2.csv -o q 2> /dev/null")
+    #expect(limited.exit != 0 && !folder.files.contains("q"))
+  }
+}

@@ -1,0 +1,171 @@
+import BNNDatasets
+import BNNInference
+import BNNLinearAlgebra
+import BNNModels
+import BNNPosteriors
+import BNNSafetensors
+import BNNTestSupport
+import Foundation
+import Testing
+
+@testable import BNNPosteriorFile
+
+#if canImport(Glibc)
+  import Glibc
+#elseif canImport(Musl)
+  import Musl
+#endif
+
+/// A folder of its own, removed when released.
+final class TemporaryFolder {
+  let path: String
+
+  init() throws {
+    path = FileManager.default.temporaryDirectory.appendingPathComponent("posteriors-\(UUID().uuidString)").path
+    try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
+  }
+
+  deinit { try? FileManager.default.removeItem(atPath: path) }
+
+  func file(_ name: String) -> String { "\(path)/\(name)" }
+
+  /// What is in it, hidden files too, sorted.
+  var content: [String] { ((try? FileManager.default.contentsOfDirectory(atPath: path)) ?? ["?"]).sorted() }
+}
+
+func bytes(_ path: String) throws -> [UInt8] { [UInt8](try Data(contentsOf: URL(fileURLWithPath: path))) }
+
+/// Posteriors of every kind, cheap to make.
+enum Kind: String, CaseIterable, Sendable {
+  case linear, linearTwoTargets, origin, flat, notIdentified, empty, knownNoise, lastLayer, tangent, tangentTwoOutputs
+  case members, knownNoiseNetwork, unstandardised
+
+  private var outputs: Int {
+    switch self {
+    case .linearTwoTargets, .tangentTwoOutputs, .lastLayer: 2
+    default: 1
+    }
+  }
+
+  func data(_ gen: inout Gen, rows n: Int) -> (x: Matrix, y: Matrix) {
+    let x = gen.matrix(rows: n, columns: 2)
+    let noise = gen.normals(n * outputs)
+    var y = Matrix(rows: n, columns: outputs)
+    for i in 0..<n { for c in 0..<outputs { y[i, c] = sin(x[i, 0]) + x[i, 1] / 3 + 0.1 * noise[i * outputs + c] } }
+    return (x, y)
+  }
+
+  /// After a first batch.
+  func posterior(seed: UInt64 = 1, rows: Int = 20) throws -> Posterior {
+    var gen = Gen(seed: seed)
+    let (x, y) = data(&gen, rows: rows)
+    let schema = Schema(features: ["length", "β \"quoted\"/slash"], targets: (0..<outputs).map { "y\($0)" })
+    func linear(_ prior: PriorSettings = PriorSettings(), intercept: Bool = true, rows: Int) throws -> Posterior {
+      try updated(
+        .linear(schema: schema, intercept: intercept, standardised: self != .unstandardised, prior: prior),
+        x.rows(0..<rows), y.rows(0..<rows))
+    }
+    func network(_ method: Method, _ prior: PriorSettings = PriorSettings(), members: Int = 1) throws -> Posterior {
+      let data = Dataset(
+        features: x.storage, featureCount: 2, targets: y.storage, targetCount: outputs, rows: rows)
+      return try Posterior.network(
+        NetworkSpec(inputs: 2, hidden: [3], outputs: outputs, activation: .tanh), method: method, schema: schema,
+        features: x, targets: y, normalisation: .fit(data), prior: prior,
+        training: TrainingSettings(rounds: 2, iterations: 8), members: members, seed: seed
+      ).posterior
+    }
+    var result: Posterior
+    switch self {
+    case .linear, .linearTwoTargets, .unstandardised: result = try linear(rows: rows)
+    case .origin: result = try linear(intercept: false, rows: rows)
+    case .flat: result = try linear(PriorSettings(precision: .given(0)), rows: rows)
+    case .notIdentified: result = try linear(PriorSettings(precision: .given(0)), rows: 2)
+    case .empty: result = .linear(schema: schema)
+    case .knownNoise: result = try linear(PriorSettings(precision: .given(2), noise: .given(0.1)), rows: rows)
+    case .lastLayer: result = try network(.lastLayer)
+    case .tangent, .tangentTwoOutputs: result = try network(.tangent)
+    case .members: result = try network(.tangent, members: 3)
+    case .knownNoiseNetwork: result = try network(.tangent, PriorSettings(noise: .given(0.1)))
+    }
+    result.lineage.append(
+      LineageEntry(
+        number: 1, action: "fit", rows: rows, rowDigest: String(repeating: "0a", count: 16),
+        method: result.model.method.rawValue, settings: ["seed": "1"], logEvidence: -12.25, seed: seed, version: "0",
+        parent: nil, label: "first / \u{1F600} \"batch\""))
+    return result
+  }
+}
+
+func updated(_ posterior: Posterior, _ x: Matrix, _ y: Matrix) throws -> Posterior {
+  var update = SequentialUpdate(posterior)
+  try update.absorb(features: x, targets: y)
+  return try update.finish().posterior
+}
+
+/// A file taken apart and put together again with a digest that agrees: what is refused then is refused for its content.
+struct OpenFile {
+  var tensors: [Tensor]
+  var metadata: [String: String]
+
+  init(_ posterior: Posterior) throws {
+    let file = try SafetensorsReader.read(PosteriorFile.encode(posterior).bytes)
+    tensors = file.tensors
+    metadata = file.metadata
+  }
+
+  var manifest: String {
+    get { metadata["manifest"] ?? "" }
+    set { metadata["manifest"] = newValue }
+  }
+
+  /// The manifest as a JSON object.
+  mutating func edit(_ change: (inout [String: Any]) -> Void) throws {
+    var object = try #require(try JSONSerialization.jsonObject(with: Data(manifest.utf8)) as? [String: Any])
+    change(&object)
+    let data = try JSONSerialization.data(withJSONObject: object, options: [.sortedKeys, .withoutEscapingSlashes])
+    manifest = String(decoding: data, as: UTF8.self)
+  }
+
+  /// First response's entry of the first member.
+  mutating func editResponse(_ change: (inout [String: Any]) -> Void) throws {
+    try edit { object in
+      guard var members = object["members"] as? [[String: Any]],
+        var responses = members[0]["responses"] as? [[String: Any]]
+      else { return }
+      change(&responses[0])
+      members[0]["responses"] = responses
+      object["members"] = members
+    }
+  }
+
+  mutating func editMember(_ change: (inout [String: Any]) -> Void) throws {
+    try edit { object in
+      guard var members = object["members"] as? [[String: Any]] else { return }
+      change(&members[0])
+      object["members"] = members
+    }
+  }
+
+  mutating func change(_ name: String, _ body: (inout Tensor) -> Void) throws {
+    let index = try #require(tensors.firstIndex { $0.name == name }, "no tensor \(name)")
+    body(&tensors[index])
+  }
+
+  func bytes(signed: Bool = true) throws -> [UInt8] {
+    var metadata = metadata
+    if signed { metadata["digest"] = ContentDigest.of(manifest: manifest, tensors: tensors) }
+    return try SafetensorsWriter.write(TensorFile(metadata: metadata, tensors: tensors))
+  }
+
+  /// What the reader says of it; nil when it accepts.
+  func refusal(signed: Bool = true) throws -> PosteriorFileError? { try refused(bytes(signed: signed)) }
+}
+
+func refused(_ bytes: [UInt8]) -> PosteriorFileError? {
+  do {
+    _ = try PosteriorFile(bytes: bytes, name: "p")
+    return nil
+  } catch {
+    return error
+  }
+}
