@@ -87,7 +87,7 @@ extension Posterior {
       update: .exact, conditionalOn: conditions,
       reasons: [
         "\(what); in that model the posterior after the batches one by one is the posterior of all rows at once.",
-        "Exact does not mean equal to retraining: `bnn-update compare` measures that difference.",
+        "Exact does not mean equal to retraining, which would choose its own features from all rows.",
       ] + tuningReason(prior))
   }
 
