@@ -29,7 +29,9 @@ public enum CommandLineTool {
       if code == 0 {
         Console.write(BNNUpdate.fullMessage(for: error) + "\n", to: STDOUT_FILENO)
       } else {
-        report(CommandFailure(ExitStatus.usage, BNNUpdate.message(for: error), words: BNNUpdate.fullMessage(for: error)), json)
+        report(
+          CommandFailure(ExitStatus.usage, BNNUpdate.message(for: error), words: BNNUpdate.fullMessage(for: error)),
+          json)
       }
       return code
     } catch {

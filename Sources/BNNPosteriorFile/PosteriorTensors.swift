@@ -178,7 +178,9 @@ struct TensorStore {
     guard tensor.shape == shape else {
       throw corrupt("the tensor \(name) has shape \(tensor.shape), expected \(shape)")
     }
-    guard tensor.values.allSatisfy(\.isFinite) else { throw corrupt("the tensor \(name) holds a number that is not finite") }
+    guard tensor.values.allSatisfy(\.isFinite) else {
+      throw corrupt("the tensor \(name) holds a number that is not finite")
+    }
     return tensor.values
   }
 

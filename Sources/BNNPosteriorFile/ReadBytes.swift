@@ -18,7 +18,8 @@ extension PosteriorFile {
     var status = stat()
     fstat(descriptor, &status)
     guard status.st_mode & S_IFMT != S_IFDIR else {
-      throw PosteriorFileError(.missing, file: path, "is a folder, not a posterior file", remedy: "name the file inside it")
+      throw PosteriorFileError(
+        .missing, file: path, "is a folder, not a posterior file", remedy: "name the file inside it")
     }
     var bytes: [UInt8] = []
     bytes.reserveCapacity(Int(status.st_size))

@@ -19,7 +19,8 @@ struct DemoPicture {
     for (index, panel) in panels.enumerated() {
       let lines = panel.points.map { "\($0.year) \($0.value) \($0.mean) \($0.low) \($0.high)" }
       try AtomicFile.write(
-        Array((lines.joined(separator: "\n") + "\n").utf8), to: "\(folder)/panel-\(index + 1).dat", replacing: replacing)
+        Array((lines.joined(separator: "\n") + "\n").utf8), to: "\(folder)/panel-\(index + 1).dat", replacing: replacing
+      )
     }
     try AtomicFile.write(Array(script.utf8), to: "\(folder)/demo.gnuplot", replacing: replacing)
     let process = Process()

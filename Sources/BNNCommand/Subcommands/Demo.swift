@@ -101,7 +101,9 @@ struct Demo: ParsableCommand {
     return try update.finish().posterior
   }
 
-  private func drawPicture(_ first: Posterior, _ second: Posterior, _ union: Posterior, _ test: Dataset) throws -> String? {
+  private func drawPicture(_ first: Posterior, _ second: Posterior, _ union: Posterior, _ test: Dataset) throws
+    -> String?
+  {
     let panels = try [
       ("Trained on D1 only", first), ("Updated with D2 alone (D1 not needed)", second),
       ("A new network trained on D1 and D2", union),
@@ -137,7 +139,8 @@ struct Demo: ParsableCommand {
       let words = chapter.words.padding(toLength: 52, withPad: " ", startingAt: 0)
       console.say(
         String(
-          format: "  %@ rmse %6.3f   nll %6.3f   in the 90 %% band: %2.0f %%", words, chapter.scores.rootMeanSquaredError,
+          format: "  %@ rmse %6.3f   nll %6.3f   in the 90 %% band: %2.0f %%", words,
+          chapter.scores.rootMeanSquaredError,
           chapter.scores.negativeLogLikelihood, 100 * chapter.scores.coverage90))
     }
     let (stale, updated, union) = (chapters[0].scores, chapters[1].scores, chapters[3].scores)

@@ -38,7 +38,8 @@ struct Diff: ParsableCommand {
     console.say(
       "means differ by at most \(readable(difference.maxAbsMean)) (relative \(readable(difference.maxRelMean))), "
         + "deviations by \(readable(difference.maxRelSd)); KL \(readable(difference.klForward)) and "
-        + "\(readable(difference.klBackward)) nats" + (within.map { $0 ? "; within the tolerance" : "; beyond the tolerance" } ?? ""))
+        + "\(readable(difference.klBackward)) nats"
+        + (within.map { $0 ? "; within the tolerance" : "; beyond the tolerance" } ?? ""))
     if within == false { throw ExitCode(ExitStatus.found) }
   }
 }

@@ -56,7 +56,9 @@ struct Inspect: ParsableCommand {
       console.say("network:     \(network.inputs) inputs, \(layers.joined(separator: ", "))")
     }
     console.say("features:    \(model.schema.features.joined(separator: ", "))")
-    console.say("weights:     \(own.movingWeights) that move" + (own.members.count > 1 ? ", in each of \(own.members.count) members" : ""))
+    console.say(
+      "weights:     \(own.movingWeights) that move"
+        + (own.members.count > 1 ? ", in each of \(own.members.count) members" : ""))
     console.say("rows seen:   \(own.rows) in \(own.lineage.count) \(own.lineage.count == 1 ? "batch" : "batches")")
     if missing.isEmpty {
       console.say("noise:       \(readable(own.noiseDeviations)) (standard deviation, target's units)")
@@ -82,7 +84,8 @@ struct Inspect: ParsableCommand {
     for entry in own.lineage {
       console.say(
         "  \(entry.number). \(entry.action), \(entry.rows) rows, \(entry.method)"
-          + (entry.logEvidence.map { ", log evidence \(readable($0)) nats" } ?? "") + (entry.label.map { " – \($0)" } ?? ""))
+          + (entry.logEvidence.map { ", log evidence \(readable($0)) nats" } ?? "")
+          + (entry.label.map { " – \($0)" } ?? ""))
     }
     console.say(
       "kept of the data: sums over rows, not rows; but "

@@ -107,7 +107,8 @@ struct LBFGS: Sendable {
     var length = first
     for _ in 0..<40 {
       let trial = point(length)
-      if !trial.value.isFinite || trial.value > value + 1e-4 * length * slope || trial.value >= low.value && low.length > 0
+      if !trial.value.isFinite || trial.value > value + 1e-4 * length * slope
+        || trial.value >= low.value && low.length > 0
       {
         high = trial
       } else if abs(trial.slope) <= -0.9 * slope {

@@ -70,7 +70,8 @@ public struct NetworkTraining: Sendable {
       if round + 1 < settings.rounds { try tune(&objective, theta, x, y) }
       progress(
         Double(round + 1) / Double(settings.rounds),
-        "training: round \(round + 1) of \(settings.rounds), noise \(rounded(objective.noiseVariance.squareRoot())) of the target's sd")
+        "training: round \(round + 1) of \(settings.rounds), noise \(rounded(objective.noiseVariance.squareRoot())) of the target's sd"
+      )
     }
     return theta
   }
@@ -106,8 +107,11 @@ public struct NetworkTraining: Sendable {
     let noise = knownVariance.map { NoisePrior.known(variance: $0) } ?? .weak
     let basis: any LinearBasis =
       network.parameterCount <= Self.fullEvidenceLimit
-      ? TangentBasis(network: network, theta: theta, normalisation: .identity(features: x.columns, targets: y.columns), outputRoot: nil)
-      : LastLayerBasis(network: network, theta: theta, normalisation: .identity(features: x.columns, targets: y.columns))
+      ? TangentBasis(
+        network: network, theta: theta, normalisation: .identity(features: x.columns, targets: y.columns),
+        outputRoot: nil)
+      : LastLayerBasis(
+        network: network, theta: theta, normalisation: .identity(features: x.columns, targets: y.columns))
     var statistics = LinearStatistics(weights: basis.weights, responses: basis.responses)
     for start in stride(from: 0, to: x.rows, by: SequentialUpdate.piece) {
       let range = start..<min(start + SequentialUpdate.piece, x.rows)
