@@ -12,35 +12,81 @@ public struct RegressionScores: Sendable, Equatable {
   public var coverage90: Double
 }
 
+/// The scores of one prediction.
+public struct RowScore: Sendable, Equatable {
+  /// −log predictive density, nats.
+  public var negativeLogLikelihood: Double
+  /// Squared error of the predictive mean.
+  public var squaredError: Double
+  /// Continuous ranked probability score; nil where it does not exist (ν ≤ 1).
+  public var crps: Double?
+  /// Whether the target is inside the central 90 % interval.
+  public var isInside90: Bool
+}
+
+extension RegressionScores {
+  /// Means over rows.
+  public init(_ rows: [RowScore]) {
+    precondition(!rows.isEmpty, "there must be a row to average over")
+    let n = Double(rows.count)
+    negativeLogLikelihood = rows.reduce(0) { $0 + $1.negativeLogLikelihood } / n
+    rootMeanSquaredError = (rows.reduce(0) { $0 + $1.squaredError } / n).squareRoot()
+    let ranked = rows.compactMap(\.crps)
+    crps = ranked.count == rows.count ? ranked.reduce(0, +) / n : nil
+    coverage90 = Double(rows.count { $0.isInside90 }) / n
+  }
+}
+
 extension Posterior {
-  /// Scores per target; targets n × C.
+  /// Scores of every row, one list per target; features n × d, targets n × C.
   ///
   /// - Throws: `UpdateError.notIdentified`, or `UpdateError.unsuitable` for no rows.
-  public func scores(features: Matrix, targets: Matrix, threads: Int = 1) throws -> [RegressionScores] {
+  public func rowScores(features: Matrix, targets: Matrix, threads: Int = 1) throws -> [[RowScore]] {
     guard features.rows > 0 else { throw UpdateError.unsuitable("there are no rows to score") }
     let predictions = try predictMixture(features: features, threads: threads)
     let outputs = targets.columns
-    let n = Double(targets.rows)
     return try (0..<outputs).map { c in
-      var scores = RegressionScores(negativeLogLikelihood: 0, rootMeanSquaredError: 0, crps: 0, coverage90: 0)
-      let perRow = try parallelMap(targets.rows, threads: threads) { i in
+      try parallelMap(targets.rows, threads: threads) { i in
         let prediction = predictions[i * outputs + c]
         let y = targets[i, c]
         let error = y - prediction.mean
         let probability = try prediction.cumulative(y)
-        return (
-          nll: -(try prediction.logDensity(y)), square: error * error, crps: try prediction.crps(y),
-          inside: probability >= 0.05 && probability <= 0.95
-        )
+        return RowScore(
+          negativeLogLikelihood: -(try prediction.logDensity(y)), squaredError: error * error,
+          crps: try prediction.crps(y), isInside90: probability >= 0.05 && probability <= 0.95)
       }
-      for row in perRow {
-        scores.negativeLogLikelihood += row.nll / n
-        scores.rootMeanSquaredError += row.square / n
-        scores.crps = scores.crps.flatMap { sum in row.crps.map { sum + $0 / n } }
-        scores.coverage90 += row.inside ? 1 / n : 0
-      }
-      scores.rootMeanSquaredError = scores.rootMeanSquaredError.squareRoot()
-      return scores
     }
   }
+
+  /// Scores per target, means over rows.
+  ///
+  /// - Throws: as `rowScores`.
+  public func scores(features: Matrix, targets: Matrix, threads: Int = 1) throws -> [RegressionScores] {
+    try rowScores(features: features, targets: targets, threads: threads).map { RegressionScores($0) }
+  }
+}
+
+/// Two posteriors scored on the same rows: Δ = mean over rows of nll(a) − nll(b), summed over targets, with the standard
+/// error of that paired mean.
+public struct PairedComparison: Sendable, Equatable {
+  /// Δ, nats per row; positive when the first is worse.
+  public var difference: Double
+  /// √(Σ(δᵢ − Δ)²/(n(n − 1))); nil for a single row.
+  public var standardError: Double?
+
+  /// `a` and `b` per target, with the same rows in the same order.
+  public init(_ a: [[RowScore]], _ b: [[RowScore]]) {
+    precondition(a.count == b.count && zip(a, b).allSatisfy { $0.count == $1.count }, "the same rows of both")
+    let n = a.first?.count ?? 0
+    let each = (0..<n).map { i in
+      a.indices.reduce(0) { $0 + a[$1][i].negativeLogLikelihood - b[$1][i].negativeLogLikelihood }
+    }
+    let mean = each.reduce(0, +) / Double(max(1, n))
+    difference = mean
+    let squares = each.reduce(0) { $0 + ($1 - mean) * ($1 - mean) }
+    standardError = n > 1 ? (squares / Double(n * (n - 1))).squareRoot() : nil
+  }
+
+  /// True when the first is worse by more than two standard errors.
+  public var isWorse: Bool { standardError.map { difference > 2 * $0 } ?? false }
 }

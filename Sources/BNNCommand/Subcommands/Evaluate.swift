@@ -13,6 +13,9 @@ struct Evaluate: ParsableCommand {
   @Argument(help: "Rows with features and targets.")
   var data: String
 
+  @Option(name: .long, help: "Another posterior to score on the same rows; exit 2 when the first is worse than it.")
+  var against: String?
+
   @OptionGroup var properties: PropertyOptions
   @OptionGroup var tables: DataOptions
   @OptionGroup var global: GlobalOptions
@@ -21,18 +24,66 @@ struct Evaluate: ParsableCommand {
     let console = global.console
     let own = try loadPosterior(posterior).posterior
     try properties.check(against: own, file: posterior)
+    let other = try against.map { try loadOther($0, own) }
     let reader = try DatasetReader(path: data, schema: own.model.schema, options: tables.options)
     let rows = try Dataset(readingAll: reader)
     remark(on: reader, console)
-    let scores = try own.scores(features: rows.featureMatrix, targets: rows.targetMatrix, threads: global.workers)
-    console.result([
-      ("rows", .integer(rows.rows)), ("nll", .perTarget(scores.map(\.negativeLogLikelihood))),
-      ("rmse", .perTarget(scores.map(\.rootMeanSquaredError))), ("crps", .perTarget(scores.map(\.crps))),
-      ("coverage_90", .perTarget(scores.map(\.coverage90))),
-    ])
+    let each = try score(own, rows)
+    let scores = each.map { RegressionScores($0) }
+    var object = [("rows", JSONText.integer(rows.rows))] + members(scores)
+    say(own, rows.rows, scores, console)
+
+    var comparison: PairedComparison?
+    if let other, let against {
+      let theirs = try score(other, rows)
+      let paired = PairedComparison(each, theirs)
+      comparison = paired
+      object.append(
+        (
+          "against",
+          .object(
+            members(theirs.map { RegressionScores($0) }) + [
+              ("nll_difference", .number(paired.difference)), ("standard_error", .optional(paired.standardError)),
+              ("worse", .boolean(paired.isWorse)),
+            ])
+        ))
+      if paired.isWorse { object.append(("refused", .object([("why", .string("worse"))]))) }
+      console.say("\(against), on the same rows:")
+      say(other, rows.rows, theirs.map { RegressionScores($0) }, console)
+      console.say(
+        "\(posterior) is \(paired.difference > 0 ? "worse" : "better") by \(readable(abs(paired.difference))) ± "
+          + "\(readable(paired.standardError)) nats a row"
+          + (paired.isWorse ? ": worse by more than two standard errors" : ""))
+    }
+    console.result(object)
+    if comparison?.isWorse == true { throw ExitCode(ExitStatus.found) }
+  }
+
+  private func loadOther(_ path: String, _ own: Posterior) throws -> Posterior {
+    let other = try loadPosterior(path).posterior
+    guard other.model.schema == own.model.schema else {
+      throw CommandFailure(
+        ExitStatus.usage, "its columns are not those of \(posterior)", file: path,
+        remedy: "compare posteriors of the same features and targets")
+    }
+    return other
+  }
+
+  private func score(_ own: Posterior, _ rows: Dataset) throws -> [[RowScore]] {
+    try own.rowScores(features: rows.featureMatrix, targets: rows.targetMatrix, threads: global.workers)
+  }
+
+  private func members(_ scores: [RegressionScores]) -> [(String, JSONText)] {
+    [
+      ("nll", .perTarget(scores.map(\.negativeLogLikelihood))), ("rmse", .perTarget(scores.map(\.rootMeanSquaredError))),
+      ("crps", .perTarget(scores.map(\.crps))), ("coverage_90", .perTarget(scores.map(\.coverage90))),
+    ]
+  }
+
+  private func say(_ own: Posterior, _ rows: Int, _ scores: [RegressionScores], _ console: Console) {
     for (name, score) in zip(own.model.schema.targets, scores) {
       console.say(
-        "\(name): \(rows.rows) rows, rmse \(readable(score.rootMeanSquaredError)), nll "
+        "\(name): \(rows) rows, rmse \(readable(score.rootMeanSquaredError)), nll "
           + "\(readable(score.negativeLogLikelihood)) nats a row, crps \(readable(score.crps)), "
           + "\(readable(100 * score.coverage90)) % inside the 90 % interval")
     }

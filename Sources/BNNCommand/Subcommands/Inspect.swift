@@ -11,12 +11,21 @@ struct Inspect: ParsableCommand {
   @Argument(help: "The posterior file.")
   var posterior: String
 
+  @Flag(name: .long, help: "Print the commands that would make it again (data files by number).")
+  var command = false
+
   @OptionGroup var global: GlobalOptions
 
   func run() throws {
     let console = global.console
     let file = try loadPosterior(posterior)
     let own = file.posterior
+    if command {
+      let lines = own.commandLines
+      console.result([("commands", .strings(lines))])
+      for line in lines { console.say(line) }
+      return
+    }
     let missing = try own.unidentifiedNames()
     let coefficients = own.coefficients()
     var object: [(String, JSONText)] = [

@@ -1,0 +1,51 @@
+import BNNInference
+import BNNModels
+
+extension Posterior {
+  /// The commands whose chain makes this posterior: one `fit`, then the updates, every property and setting spelt out.
+  /// Data files are called D1.csv, D2.csv, … since a posterior keeps no paths.
+  var commandLines: [String] {
+    lineage.map { entry in
+      var words = ["bnn-update"]
+      if entry.number == 1 {
+        words += ["fit", "D1.csv"] + propertyFlags
+      } else {
+        words += ["update", "p\(entry.number - 1).safetensors", "D\(entry.number).csv"]
+      }
+      for (setting, flag) in [("epochs", "--epochs"), ("batch_size", "--batch-size"), ("learning_rate", "--learning-rate")] {
+        if let value = entry.settings[setting] { words += [flag, value] }
+      }
+      if let label = entry.label { words += ["--label", label] }
+      if entry.seed != 0 { words += ["--seed", String(entry.seed)] }
+      words += ["-o", "p\(entry.number).safetensors"]
+      return words.map(Self.quoted).joined(separator: " ")
+    }
+  }
+
+  private var propertyFlags: [String] {
+    var words = model.schema.targets.flatMap { ["--target", $0] }
+    words += ["--features", model.schema.features.joined(separator: ","), "--method", model.method.rawValue]
+    var units: [String] = []
+    var activation: String?
+    for case .dense(let count, let function) in model.network?.layers.dropLast() ?? [] {
+      units.append(String(count))
+      activation = function.rawValue
+    }
+    if !units.isEmpty { words += ["--hidden", units.joined(separator: ",")] }
+    if let activation { words += ["--activation", activation] }
+    if members.count > 1 { words += ["--members", String(members.count)] }
+    if !model.intercept { words.append("--no-intercept") }
+    if !model.standardised { words += ["--normalize", "none"] }
+    if case .given(let value) = model.prior.precision { words += ["--prior-precision", "\(value)"] }
+    if case .given(let value) = model.prior.noise { words += ["--noise", "\(value)"] }
+    return words
+  }
+
+  /// A word as a POSIX shell takes it.
+  private static func quoted(_ word: String) -> String {
+    let plain = word.unicodeScalars.allSatisfy { scalar in
+      scalar.isASCII && (scalar.properties.isAlphabetic || "0123456789_-.,/:=@%+".unicodeScalars.contains(scalar))
+    }
+    return plain && !word.isEmpty ? word : "'" + word.split(separator: "'", omittingEmptySubsequences: false).joined(separator: "'\\''") + "'"
+  }
+}
