@@ -76,6 +76,28 @@ struct OutputOptions: ParsableArguments {
   }
 }
 
+/// Where an updated posterior goes: to a new file, or over the one that was read.
+struct ReplacementOptions: ParsableArguments {
+  @Option(name: [.short, .long], help: "The posterior file to write.")
+  var output: String?
+
+  @Flag(name: .long, help: "Replace the posterior that is read, at once, if it is still the same.")
+  var inPlace = false
+
+  @Flag(name: .long, help: "Overwrite the output if it exists.")
+  var force = false
+
+  @Option(name: .long, help: "Words kept in this update's lineage entry.")
+  var label: String?
+
+  func validate() throws {
+    if inPlace, output != nil { throw ValidationError("-o and --in-place exclude each other") }
+    if !inPlace, output == nil { throw ValidationError("name the file to write with -o, or replace the input with --in-place") }
+    if output == "" { throw ValidationError("-o needs the name of a file") }
+    if output == "-" { throw ValidationError("a posterior is written to a file, not to standard output; name one") }
+  }
+}
+
 /// A setting that is a number or `auto`.
 struct AutoSetting: ExpressibleByArgument {
   var setting: Setting

@@ -91,3 +91,31 @@ struct OutputTests {
     #expect(limited.exit != 0 && !folder.files.contains("q"))
   }
 }
+
+@Suite("--in-place") struct InPlaceTests {
+  let folder = Scratch()
+
+  @Test("replaces the posterior by what -o would have written, and leaves nothing else")
+  func replaces() {
+    let table = Table.smooth(rows: 60)
+    folder.write("D1.csv", table[0..<40].csv())
+    folder.write("D2.csv", table[40..<60].csv())
+    folder.run("fit", "D1.csv", "--target", "y", "--method", "linear", "-o", "p").succeeded()
+    folder.run("update", "p", "D2.csv", "-o", "q").succeeded()
+    folder.run("update", "p", "D2.csv", "--in-place").succeeded()
+    #expect(folder.bytes("p") == folder.bytes("q"))
+    #expect(folder.files == ["D1.csv", "D2.csv", "p", "q"])
+  }
+
+  @Test("a refusal leaves the posterior as it was; -o and --in-place exclude each other, and one is needed")
+  func refuses() {
+    let table = Table.smooth(rows: 60)
+    folder.write("D1.csv", table[0..<40].csv())
+    folder.run("fit", "D1.csv", "--target", "y", "--method", "linear", "-o", "p").succeeded()
+    let before = folder.bytes("p")
+    folder.run("update", "p", "D1.csv", "--in-place").failed(2, "absorbed before")
+    folder.run("update", "p", "D1.csv").failed(64, "-o", "--in-place")
+    folder.run("update", "p", "D1.csv", "-o", "q", "--in-place").failed(64, "--in-place")
+    #expect(folder.bytes("p") == before)
+  }
+}

@@ -18,7 +18,7 @@ struct Update: ParsableCommand {
   @Flag(name: .long, help: "Absorb rows that the lineage says were absorbed before.")
   var allowRepeatedData = false
 
-  @OptionGroup var destination: OutputOptions
+  @OptionGroup var destination: ReplacementOptions
   @OptionGroup var properties: PropertyOptions
   @OptionGroup var tables: DataOptions
   @OptionGroup var global: GlobalOptions
@@ -30,8 +30,13 @@ struct Update: ParsableCommand {
     let started = Date()
     let file = try loadPosterior(posterior)
     try properties.check(against: file.posterior, file: posterior)
-    try refuseOutput(destination.output, amongInputs: [posterior, data])
-    try AtomicFile.check(destination.output, replacing: destination.force)
+    let output = destination.output ?? posterior
+    if destination.inPlace {
+      try refuseOutput(output, amongInputs: [data])
+    } else {
+      try refuseOutput(output, amongInputs: [posterior, data])
+    }
+    try AtomicFile.check(output, replacing: destination.force || destination.inPlace)
     let prior = file.posterior
     let reader = try DatasetReader(path: data, schema: prior.model.schema, options: tables.options)
     var update = SequentialUpdate(prior)
@@ -45,15 +50,25 @@ struct Update: ParsableCommand {
         version: libraryVersion, parent: file.digest, label: destination.label)
     ]
     let (bytes, _) = try PosteriorFile.encode(next)
-    try AtomicFile.write(bytes, to: destination.output, replacing: destination.force)
+    if destination.inPlace { try refuseChanged(file) }
+    try AtomicFile.write(bytes, to: output, replacing: destination.force || destination.inPlace)
     if summary.rows > prior.rows, prior.model.method != .linear {
       console.note(
         "this batch is larger than everything seen before it (\(summary.rows) rows against \(prior.rows)): a network "
           + "fitted on it alone may do better than one linearised at the first batch; compare both on held-out rows")
     }
     return UpdateSummary(
-      action: "update", posterior: next, report: report, output: destination.output, bytes: bytes.count,
+      action: "update", posterior: next, report: report, output: output, bytes: bytes.count,
       seconds: Date().timeIntervalSince(started))
+  }
+
+  /// Refuses to replace a posterior that another program changed meanwhile.
+  private func refuseChanged(_ file: PosteriorFile) throws {
+    guard try PosteriorFile(path: posterior).digest == file.digest else {
+      throw CommandFailure(
+        ExitStatus.cannotWrite, "was changed by another program during the update; it is left as it is", file: posterior,
+        remedy: "run the update again")
+    }
   }
 
   /// Refuses a batch whose rows are those of an earlier batch, or of several earlier batches together.
