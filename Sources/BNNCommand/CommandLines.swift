@@ -12,7 +12,9 @@ extension Posterior {
       } else {
         words += ["update", "p\(entry.number - 1).safetensors", "D\(entry.number).csv"]
       }
-      for (setting, flag) in [("epochs", "--epochs"), ("batch_size", "--batch-size"), ("learning_rate", "--learning-rate")] {
+      for (setting, flag) in [
+        ("epochs", "--epochs"), ("batch_size", "--batch-size"), ("learning_rate", "--learning-rate"),
+      ] {
         if let value = entry.settings[setting] { words += [flag, value] }
       }
       if let label = entry.label { words += ["--label", label] }
@@ -46,6 +48,7 @@ extension Posterior {
     let plain = word.unicodeScalars.allSatisfy { scalar in
       scalar.isASCII && (scalar.properties.isAlphabetic || "0123456789_-.,/:=@%+".unicodeScalars.contains(scalar))
     }
-    return plain && !word.isEmpty ? word : "'" + word.split(separator: "'", omittingEmptySubsequences: false).joined(separator: "'\\''") + "'"
+    return plain && !word.isEmpty
+      ? word : "'" + word.split(separator: "'", omittingEmptySubsequences: false).joined(separator: "'\\''") + "'"
   }
 }

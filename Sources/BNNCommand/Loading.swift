@@ -5,7 +5,7 @@ import BNNPosteriorFile
 import Foundation
 
 /// Blocks of this many rows are read, absorbed and predicted at a time; fixed, since it decides bits.
-let blockRows = 4096
+let blockRows = 8192
 
 extension Dataset {
   var featureMatrix: Matrix { Matrix(rows: rows, columns: featureCount, storage: features) }
@@ -96,7 +96,9 @@ extension Posterior {
 
   /// κ·a/b per response, averaged over members; nil while not identified.
   var priorPrecisions: [Double?] {
-    (members.first?.responses.indices).map { range in range.map { c in average(members.map { $0.responses[c].priorPrecision }) } }
+    (members.first?.responses.indices).map { range in
+      range.map { c in average(members.map { $0.responses[c].priorPrecision }) }
+    }
       ?? []
   }
 
@@ -129,7 +131,8 @@ func certificateJSON(_ posterior: Posterior) -> JSONText {
 /// Why a posterior cannot predict yet, for people.
 func notIdentified(_ names: [String]) -> String {
   if names == ["(noise)"] {
-    return "not identified yet: the noise is unknown, and there are no more rows than weights (or no residual) to tell it"
+    return
+      "not identified yet: the noise is unknown, and there are no more rows than weights (or no residual) to tell it"
   }
   let shown = names.prefix(10).joined(separator: ", ") + (names.count > 10 ? ", …" : "")
   return "not identified yet: the data so far say nothing about a direction that involves \(shown)"

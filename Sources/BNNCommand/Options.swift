@@ -92,7 +92,9 @@ struct ReplacementOptions: ParsableArguments {
 
   func validate() throws {
     if inPlace, output != nil { throw ValidationError("-o and --in-place exclude each other") }
-    if !inPlace, output == nil { throw ValidationError("name the file to write with -o, or replace the input with --in-place") }
+    if !inPlace, output == nil {
+      throw ValidationError("name the file to write with -o, or replace the input with --in-place")
+    }
     if output == "" { throw ValidationError("-o needs the name of a file") }
     if output == "-" { throw ValidationError("a posterior is written to a file, not to standard output; name one") }
   }

@@ -24,9 +24,6 @@ public struct UpdateReport: Sendable, Equatable {
 /// The posterior is formed once, at the end, from what all data said; so it is the same, to rounding, however the rows were
 /// cut into batches and blocks.
 public struct SequentialUpdate: Sendable {
-  /// Rows are turned into array rows in pieces of this many; fixed, since it decides bits.
-  static let piece = 1024
-
   private let before: Posterior
   private var statistics: [LinearStatistics]
   private let bases: [any LinearBasis]
@@ -43,10 +40,11 @@ public struct SequentialUpdate: Sendable {
   /// - Throws: `UpdateError.notFinite` when a model output or derivative overflows.
   public mutating func absorb(features: Matrix, targets: Matrix, threads: Int = 1) throws {
     precondition(features.rows == targets.rows, "one target row per feature row")
-    for start in stride(from: 0, to: features.rows, by: Self.piece) {
-      let range = start..<min(start + Self.piece, features.rows)
-      let x = features.rows(range)
-      let y = targets.rows(range)
+    let piece = bases.first?.piece ?? max(1, features.rows)
+    for start in stride(from: 0, to: features.rows, by: piece) {
+      let range = start..<min(start + piece, features.rows)
+      let x = range.count == features.rows ? features : features.rows(range)
+      let y = range.count == targets.rows ? targets : targets.rows(range)
       let (bases, current) = (bases, statistics)
       statistics = try parallelMap(bases.count, threads: threads) { k in
         var own = current[k]

@@ -70,6 +70,23 @@ public struct Matrix: Sendable, Equatable {
     return result
   }
 
-  /// True if every entry is finite.
-  public var isFinite: Bool { storage.allSatisfy(\.isFinite) }
+  /// True if every entry is finite. O(rows·columns) at the speed of memory: 0·x is 0 for finite x and NaN otherwise, so
+  /// one sum tells of all.
+  public var isFinite: Bool {
+    storage.withUnsafeBufferPointer { values in
+      var sums = SIMD8<Double>.zero
+      var i = 0
+      while i + 8 <= values.count {
+        let v = UnsafeRawPointer(values.baseAddress! + i).loadUnaligned(as: SIMD8<Double>.self)
+        sums += v * 0
+        i += 8
+      }
+      var sum = sums.sum()
+      while i < values.count {
+        sum += values[i] * 0
+        i += 1
+      }
+      return sum == 0
+    }
+  }
 }

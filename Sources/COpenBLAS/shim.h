@@ -9,8 +9,6 @@ typedef int lapack_int_t;
 void dpotrf_(const char *uplo, LP n, double *a, LP lda, lapack_int_t *info);
 void dpotri_(const char *uplo, LP n, double *a, LP lda, lapack_int_t *info);
 void dtrtri_(const char *uplo, const char *diag, LP n, double *a, LP lda, lapack_int_t *info);
-void dtrcon_(const char *norm, const char *uplo, const char *diag, LP n, const double *a, LP lda, double *rcond,
-             double *work, lapack_int_t *iwork, lapack_int_t *info);
 void dgelqf_(LP m, LP n, double *a, LP lda, double *tau, double *work, LP lwork, lapack_int_t *info);
 void dgelqt_(LP m, LP n, LP mb, double *a, LP lda, double *t, LP ldt, double *work, lapack_int_t *info);
 void dtplqt_(LP m, LP n, LP l, LP mb, double *a, LP lda, double *b, LP ldb, double *t, LP ldt, double *work,

@@ -75,7 +75,8 @@ struct Evaluate: ParsableCommand {
 
   private func members(_ scores: [RegressionScores]) -> [(String, JSONText)] {
     [
-      ("nll", .perTarget(scores.map(\.negativeLogLikelihood))), ("rmse", .perTarget(scores.map(\.rootMeanSquaredError))),
+      ("nll", .perTarget(scores.map(\.negativeLogLikelihood))),
+      ("rmse", .perTarget(scores.map(\.rootMeanSquaredError))),
       ("crps", .perTarget(scores.map(\.crps))), ("coverage_90", .perTarget(scores.map(\.coverage90))),
     ]
   }

@@ -51,7 +51,8 @@ struct Fit: ParsableCommand {
   @Flag(name: .long, help: "linear only: no intercept.")
   var noIntercept = false
 
-  @Option(name: .long, help: "Prior precision of the normalised weights: a number, 0 for flat, or auto (by the evidence).")
+  @Option(
+    name: .long, help: "Prior precision of the normalised weights: a number, 0 for flat, or auto (by the evidence).")
   var priorPrecision = AutoSetting(argument: "auto")!
 
   @Option(name: .long, help: "Standard deviation of the noise in the target's units, or auto.")
@@ -117,7 +118,9 @@ struct Fit: ParsableCommand {
   func run() throws { try execute(global.console).print(global.console) }
 
   private func list(_ text: String?) -> [String]? {
-    text.map { $0.split(separator: ",", omittingEmptySubsequences: false).map { $0.trimmingCharacters(in: .whitespaces) } }
+    text.map {
+      $0.split(separator: ",", omittingEmptySubsequences: false).map { $0.trimmingCharacters(in: .whitespaces) }
+    }
   }
 
   /// Columns that the flags leave out by name or by naming the others; no news to the user.
@@ -130,7 +133,8 @@ struct Fit: ParsableCommand {
     try AtomicFile.check(destination.output, replacing: destination.force)
     let table = try TableReader(path: data, options: tables.options)
     let schema = try Schema.choose(
-      header: table.columnNames, targets: target, features: list(features), ignore: list(ignore) ?? [], file: table.file)
+      header: table.columnNames, targets: target, features: list(features), ignore: list(ignore) ?? [], file: table.file
+    )
     let reader = try DatasetReader(table: table, schema: schema)
     let prior = PriorSettings(precision: priorPrecision.setting, noise: noise.setting)
 

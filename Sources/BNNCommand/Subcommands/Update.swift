@@ -43,12 +43,13 @@ struct Update: ParsableCommand {
     let summary = try absorb(reader, into: &update, threads: global.workers, console: console)
     if !allowRepeatedData { try refuseRepeatedData(summary, prior.lineage) }
     var (next, report) = try update.finish()
-    next.lineage = prior.lineage + [
-      LineageEntry(
-        number: prior.lineage.count + 1, action: "update", rows: summary.rows, rowDigest: summary.digest.description,
-        method: prior.model.method.rawValue, settings: [:], logEvidence: report.logEvidence, seed: global.seed,
-        version: libraryVersion, parent: file.digest, label: destination.label)
-    ]
+    next.lineage =
+      prior.lineage + [
+        LineageEntry(
+          number: prior.lineage.count + 1, action: "update", rows: summary.rows, rowDigest: summary.digest.description,
+          method: prior.model.method.rawValue, settings: [:], logEvidence: report.logEvidence, seed: global.seed,
+          version: libraryVersion, parent: file.digest, label: destination.label)
+      ]
     let (bytes, _) = try PosteriorFile.encode(next)
     if destination.inPlace { try refuseChanged(file) }
     try AtomicFile.write(bytes, to: output, replacing: destination.force || destination.inPlace)
@@ -66,7 +67,8 @@ struct Update: ParsableCommand {
   private func refuseChanged(_ file: PosteriorFile) throws {
     guard try PosteriorFile(path: posterior).digest == file.digest else {
       throw CommandFailure(
-        ExitStatus.cannotWrite, "was changed by another program during the update; it is left as it is", file: posterior,
+        ExitStatus.cannotWrite, "was changed by another program during the update; it is left as it is",
+        file: posterior,
         remedy: "run the update again")
     }
   }
@@ -122,7 +124,8 @@ struct PropertyOptions: ParsableArguments {
         remedy: "leave the flag out, or fit a new posterior")
     }
     let model = posterior.model
-    try same("--target", target.isEmpty ? nil : target.joined(separator: ","), model.schema.targets.joined(separator: ","))
+    try same(
+      "--target", target.isEmpty ? nil : target.joined(separator: ","), model.schema.targets.joined(separator: ","))
     try same("--features", features, model.schema.features.joined(separator: ","))
     try same("--method", method, model.method.rawValue)
     try same("--likelihood", likelihood, model.likelihood)
@@ -135,6 +138,7 @@ struct PropertyOptions: ParsableArguments {
       activations.insert(function.rawValue)
     }
     try same("--hidden", hidden, units.isEmpty ? "no hidden layer" : units.joined(separator: ","))
-    try same("--activation", activation, activations.isEmpty ? "no hidden layer" : activations.sorted().joined(separator: ","))
+    try same(
+      "--activation", activation, activations.isEmpty ? "no hidden layer" : activations.sorted().joined(separator: ","))
   }
 }

@@ -22,21 +22,29 @@ public struct LinearRegressionBasis: LinearBasis {
   public var responses: Int { outputs }
   public var priorMean: [Double]? { nil }
   public var unpenalised: Int { intercept ? 1 : 0 }
+  /// Rows are no wider than the data's own, and long pieces may go through their Gram matrix.
+  public var piece: Int { 8192 }
 
   /// [1 x y] in raw units.
   public func rows(features x: Matrix, targets y: Matrix) -> Matrix {
-    var rows = Matrix(rows: x.rows, columns: weights + outputs)
-    for i in 0..<x.rows {
-      var position = i * rows.columns
-      if intercept {
-        rows.storage[position] = 1
-        position += 1
+    let width = weights + outputs
+    let (features, outputs, first) = (features, outputs, unpenalised)
+    let storage = [Double](unsafeUninitializedCapacity: x.rows * width) { target, count in
+      x.storage.withUnsafeBufferPointer { x in
+        y.storage.withUnsafeBufferPointer { y in
+          for i in 0..<(features > 0 || outputs > 0 ? target.count / max(1, width) : 0) {
+            var place = target.baseAddress! + i * width
+            if first == 1 { place.initialize(to: 1) }
+            place += first
+            if features > 0 { place.initialize(from: x.baseAddress! + i * features, count: features) }
+            place += features
+            if outputs > 0 { place.initialize(from: y.baseAddress! + i * outputs, count: outputs) }
+          }
+        }
       }
-      for j in 0..<features { rows.storage[position + j] = x.storage[i * features + j] }
-      position += features
-      for c in 0..<outputs { rows.storage[position + c] = y.storage[i * outputs + c] }
+      count = target.count
     }
-    return rows
+    return Matrix(rows: x.rows, columns: width, storage: storage)
   }
 
   /// [1 (x − centre)/scale].

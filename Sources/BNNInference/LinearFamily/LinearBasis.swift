@@ -13,6 +13,8 @@ public protocol LinearBasis: Sendable {
   var priorMean: [Double]? { get }
   /// Leading columns of Φ without a prior.
   var unpenalised: Int { get }
+  /// Data rows that become array rows in one piece; fixed, since it decides bits.
+  var piece: Int { get }
   /// [Φ Y] for n data rows in their own units (features n × d, targets n × C): n·C/responses rows, P + responses columns.
   func rows(features: Matrix, targets: Matrix) -> Matrix
   /// What predictions need, in normalised units.
@@ -20,6 +22,9 @@ public protocol LinearBasis: Sendable {
 }
 
 extension LinearBasis {
+  /// Enough to keep BLAS busy, few enough that a Jacobian's rows stay in a few megabytes.
+  public var piece: Int { 1024 }
+
   /// Array rows per data row.
   public var observationsPerRow: Int { responses == 0 ? 0 : outputs / responses }
 }

@@ -113,8 +113,8 @@ public struct NetworkTraining: Sendable {
       : LastLayerBasis(
         network: network, theta: theta, normalisation: .identity(features: x.columns, targets: y.columns))
     var statistics = LinearStatistics(weights: basis.weights, responses: basis.responses)
-    for start in stride(from: 0, to: x.rows, by: SequentialUpdate.piece) {
-      let range = start..<min(start + SequentialUpdate.piece, x.rows)
+    for start in stride(from: 0, to: x.rows, by: basis.piece) {
+      let range = start..<min(start + basis.piece, x.rows)
       var rows = basis.rows(features: x.rows(range), targets: y.rows(range))
       guard rows.isFinite else { throw UpdateError.notFinite("a derivative of the network") }
       statistics.absorb(&rows)
