@@ -103,11 +103,11 @@ struct BNNUpdate: ParsableCommand {
     commandName: "bnn-update",
     abstract: "Update a trained network with new data only.",
     discussion: """
-      The posterior after D1 is kept in a file and is the prior for D2: what `update` gives is what all rows together
+      The posterior after D1 is kept in a file and is the prior for D2: what `update` gives is what all rows together \
       would have given, exactly where the model is linear in the weights that move. `update` is the default subcommand.
 
-      Exit codes: 0 done; 1 the computation failed; 2 a check found what it looks for; 64 usage; 65 bad data or a corrupt
-      posterior; 66 no such input; 73 cannot write; 130 interrupted.
+      Exit codes: 0 done; 1 the computation failed; 2 a check found what it looks for; 64 usage; 65 bad data or a \
+      corrupt posterior; 66 no such input; 73 cannot write; 130 interrupted.
       """,
     version: libraryVersion,
     subcommands: [Fit.self, Update.self, Predict.self, Evaluate.self, Inspect.self, Diff.self, Demo.self],

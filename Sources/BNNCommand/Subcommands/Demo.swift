@@ -29,7 +29,13 @@ struct Demo: ParsableCommand {
     let console = global.console
     try makeFolder()
     let parts = DemoData.parts()
-    for part in parts { try DemoData.write(part, to: folder, replacing: force) }
+    do {
+      for part in parts { try DemoData.write(part, to: folder, replacing: force) }
+    } catch let error as PosteriorFileError where !force {
+      throw CommandFailure(
+        ExitStatus.cannotWrite, error.message, file: error.file,
+        remedy: "add --force to write over an earlier run, or name another folder: `bnn-update demo FOLDER`")
+    }
     console.say(
       """
       Carbon dioxide in the air above Mauna Loa, weekly from 1958 to 2001, is learned by a small network (2-50-1).
