@@ -5,7 +5,7 @@ import BNNPosteriorFile
 import Foundation
 
 /// Blocks of this many rows are read, absorbed and predicted at a time; fixed, since it decides bits.
-let blockRows = 8192
+let blockRows = 4096
 
 extension Dataset {
   var featureMatrix: Matrix { Matrix(rows: rows, columns: featureCount, storage: features) }

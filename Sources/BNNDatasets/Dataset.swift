@@ -91,23 +91,59 @@ public final class DatasetReader {
   public func nextBlock(maxRows: Int) throws(DataError) -> Dataset? {
     guard let block = try table.nextBlock(maxRows: maxRows) else { return nil }
     let width = block.columns
-    if let bad = block.values.firstIndex(where: { abs($0) > Self.largest }) {
-      let names = schema.features + schema.targets
-      throw DataError(
-        .badData, "\(block.values[bad]) is too large to compute with", file: file, row: block.rowNumbers[bad / width],
-        column: excerpt(names[bad % width].utf8), remedy: "give the column a larger unit, or correct the cell")
-    }
+    if block.values.largestMagnitude > Self.largest { try refuseLarge(block) }
     let inputs = featureCount
-    var features: [Double] = []
-    var targets: [Double] = []
-    features.reserveCapacity(block.rows * inputs)
-    targets.reserveCapacity(block.rows * targetCount)
-    for row in 0..<block.rows {
-      features += block.values[row * width..<row * width + inputs]
-      targets += block.values[row * width + inputs..<(row + 1) * width]
-    }
+    let features = block.columns(0..<inputs)
+    let targets = block.columns(inputs..<width)
     return Dataset(
       features: features, featureCount: inputs, targets: targets, targetCount: targetCount, rows: block.rows,
       rowNumbers: block.rowNumbers)
+  }
+
+  private func refuseLarge(_ block: TableBlock) throws(DataError) {
+    guard let bad = block.values.firstIndex(where: { abs($0) > Self.largest }) else { return }
+    let width = block.columns
+    let names = schema.features + schema.targets
+    throw DataError(
+      .badData, "\(block.values[bad]) is too large to compute with", file: file, row: block.rowNumbers[bad / width],
+      column: excerpt(names[bad % width].utf8), remedy: "give the column a larger unit, or correct the cell")
+  }
+}
+
+extension TableBlock {
+  /// The numbers of some neighbouring columns, [rows × range.count], row-major.
+  func columns(_ range: Range<Int>) -> [Double] {
+    if range.count == columns { return values }
+    return [Double](unsafeUninitializedCapacity: rows * range.count) { target, count in
+      values.withUnsafeBufferPointer { values in
+        for row in 0..<(range.isEmpty ? 0 : rows) {
+          (target.baseAddress! + row * range.count).initialize(
+            from: values.baseAddress! + row * columns + range.lowerBound, count: range.count)
+        }
+      }
+      count = rows * range.count
+    }
+  }
+}
+
+extension Array<Double> {
+  /// max |x|, 0 for none.
+  fileprivate var largestMagnitude: Double {
+    withUnsafeBufferPointer { values in
+      var largest = SIMD8<Double>.zero
+      var i = 0
+      while i + 8 <= values.count {
+        let v = UnsafeRawPointer(values.baseAddress! + i).loadUnaligned(as: SIMD8<Double>.self)
+        largest.replace(with: v, where: v .> largest)
+        largest.replace(with: -v, where: -v .> largest)
+        i += 8
+      }
+      var result = largest.max()
+      while i < values.count {
+        result = Swift.max(result, abs(values[i]))
+        i += 1
+      }
+      return result
+    }
   }
 }

@@ -24,6 +24,9 @@ struct NPYNumber: Equatable {
     }
   }
 
+  /// Whether the bytes are doubles as this machine has them.
+  var isNativeDouble: Bool { form == .f8 && isBigEndian == (UInt16(bigEndian: 1) == 1) }
+
   /// The number at a byte offset; nil if no double equals it, as for large 64-bit integers.
   func double(in bytes: UnsafeRawBufferPointer, at offset: Int) -> Double? {
     switch form {

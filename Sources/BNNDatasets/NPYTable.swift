@@ -11,6 +11,7 @@ final class NPYTable: TableSource {
   private let rows: Int
   private let isColumnMajor: Bool
   private var chosen: [Int]
+  private var copiesRuns = false
   private var rowsRead = 0
   private var rowsDelivered = 0
   private var failure: DataError?
@@ -56,11 +57,19 @@ final class NPYTable: TableSource {
     isColumnMajor = header.isFortranOrder && rows > 1 && columns > 1
     columnNames = (0..<columns).map(String.init)
     chosen = Array(0..<columns)
+    copiesRuns = isRun
     try checkSize(expected: total)
   }
 
   func select(columns: [Int]) {
     chosen = columns
+    copiesRuns = isRun
+  }
+
+  /// Whether the chosen cells of a row lie side by side as doubles.
+  private var isRun: Bool {
+    guard number.isNativeDouble, !isColumnMajor, let first = chosen.first else { return false }
+    return chosen.enumerated().allSatisfy { $1 == first + $0 }
   }
 
   func nextBlock(maxRows: Int) throws(DataError) -> TableBlock? {
@@ -76,6 +85,7 @@ final class NPYTable: TableSource {
   private func block(maxRows: Int) throws(DataError) -> TableBlock? {
     var values: [Double] = []
     var rowNumbers: [Int] = []
+    values.reserveCapacity(min(maxRows, rows - rowsRead + heldRows.count) * chosen.count)
     while rowNumbers.count < maxRows {
       if heldRows.isEmpty {
         if rowsRead == rows { break }
@@ -100,6 +110,7 @@ final class NPYTable: TableSource {
     let length = values.count
     return try held.withUnsafeBufferPointer { held throws(DataError) in
       let cells = UnsafeRawBufferPointer(held)
+      if copiesRuns, let run = chosen.first, appendRun(cells, at: first + run * size, to: &values) { return true }
       var lacksValue = false
       for (place, column) in chosen.enumerated() {
         let offset = first + (isColumnMajor ? heldOrder[place] * rows : column) * size
@@ -115,6 +126,28 @@ final class NPYTable: TableSource {
       if lacksValue { values.removeLast(values.count - length) }
       return !lacksValue
     }
+  }
+
+  /// Copies the chosen cells as they lie; false, and nothing appended, if one of them is not finite.
+  private func appendRun(_ cells: UnsafeRawBufferPointer, at offset: Int, to values: inout [Double]) -> Bool {
+    let start = UnsafeRawPointer(cells.baseAddress! + offset)
+    guard Int(bitPattern: start) % MemoryLayout<Double>.alignment == 0 else { return false }
+    let run = UnsafeBufferPointer(start: start.assumingMemoryBound(to: Double.self), count: chosen.count)
+    // 0·x is 0 for every finite x and NaN otherwise.
+    var sums = SIMD8<Double>.zero
+    var i = 0
+    while i + 8 <= run.count {
+      sums += UnsafeRawPointer(run.baseAddress! + i).loadUnaligned(as: SIMD8<Double>.self) * 0
+      i += 8
+    }
+    var sum = sums.sum()
+    while i < run.count {
+      sum += run[i] * 0
+      i += 1
+    }
+    guard sum == 0 else { return false }
+    values.append(contentsOf: run)
+    return true
   }
 
   private func cellError(_ text: String, _ value: Double?, row: Int, column: Int) -> DataError {

@@ -43,16 +43,19 @@ public struct RowDigest: Hashable, Sendable, Codable, CustomStringConvertible {
   ///
   /// - Complexity: O(rows × columns).
   public mutating func add(_ data: Dataset) {
-    var row = [UInt64](repeating: 0, count: data.featureCount + data.targetCount)
-    for index in 0..<data.rows {
-      for column in 0..<data.featureCount {
-        row[column] = canonical(data.features[index * data.featureCount + column])
+    let (inputs, outputs) = (data.featureCount, data.targetCount)
+    var row = [Double](repeating: 0, count: inputs + outputs)
+    data.features.withUnsafeBufferPointer { features in
+      data.targets.withUnsafeBufferPointer { targets in
+        for index in 0..<data.rows {
+          let hash = row.withUnsafeMutableBufferPointer { row in
+            for column in 0..<inputs { row[column] = canonical(features[index * inputs + column]) }
+            for column in 0..<outputs { row[inputs + column] = canonical(targets[index * outputs + column]) }
+            return XXH3_128bits(row.baseAddress, row.count * MemoryLayout<Double>.size)
+          }
+          add(high: hash.high64, low: hash.low64)
+        }
       }
-      for column in 0..<data.targetCount {
-        row[data.featureCount + column] = canonical(data.targets[index * data.targetCount + column])
-      }
-      let hash = row.withUnsafeBytes { XXH3_128bits($0.baseAddress, $0.count) }
-      add(high: hash.high64, low: hash.low64)
     }
   }
 
@@ -67,9 +70,9 @@ public struct RowDigest: Hashable, Sendable, Codable, CustomStringConvertible {
     high = high &+ otherHigh &+ (carry ? 1 : 0)
   }
 
-  /// Adding zero turns −0 into +0 and leaves every other number as it is.
-  private func canonical(_ value: Double) -> UInt64 {
-    (value + 0).bitPattern.littleEndian
+  /// Adding zero turns −0 into +0 and leaves every other number as it is; bytes in little-endian order.
+  @inline(__always) private func canonical(_ value: Double) -> Double {
+    Double(bitPattern: (value + 0).bitPattern.littleEndian)
   }
 
   // MARK: Codable

@@ -107,7 +107,8 @@ import Testing
     }
   }
 
-  @Test("tangent at a fixed linearisation point: prior mean −θ₁, more weights than rows of D1", arguments: noises.indices)
+  @Test(
+    "tangent at a fixed linearisation point: prior mean −θ₁, more weights than rows of D1", arguments: noises.indices)
   func tangent(noise: Int) throws {
     var gen = Gen(seed: 12)
     let network = Network(NetworkSpec(inputs: 2, hidden: [3], outputs: 1, activation: .tanh))

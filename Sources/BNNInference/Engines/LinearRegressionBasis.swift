@@ -23,7 +23,7 @@ public struct LinearRegressionBasis: LinearBasis {
   public var priorMean: [Double]? { nil }
   public var unpenalised: Int { intercept ? 1 : 0 }
   /// Rows are no wider than the data's own, and long pieces may go through their Gram matrix.
-  public var piece: Int { 8192 }
+  public var piece: Int { 4096 }
 
   /// [1 x y] in raw units.
   public func rows(features x: Matrix, targets y: Matrix) -> Matrix {
