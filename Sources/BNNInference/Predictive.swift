@@ -1,5 +1,3 @@
-import BNNLinearAlgebra
-import BNNPosteriors
 import BNNProbability
 
 #if canImport(Glibc)
@@ -82,58 +80,5 @@ public struct PredictiveDistribution: Sendable, Equatable {
       - 2 * (SpecialFunctions.logGamma(0.5 * nu) - SpecialFunctions.logGamma(0.5 * nu + 0.5))
     let spread = 2 * nu.squareRoot() / (nu - 1) * exp(logRatio) / Double.pi.squareRoot()
     return scale * (z * (2 * cdf - 1) + 2 * density * (nu + z * z) / (nu - 1) - spread)
-  }
-}
-
-extension Posterior {
-  /// Rows that are predicted in one piece; fixed, since it decides bits.
-  static let predictionPiece = 512
-
-  /// The predictive of every member: result[k][i·C + c] for member k, row i, output c. O(n·C·P²) a member.
-  ///
-  /// - Throws: `UpdateError.notIdentified` while a flat prior leaves directions open.
-  public func predict(features: Matrix, threads: Int = 1) throws -> [[PredictiveDistribution]] {
-    try members.map { member in
-      guard member.isProper else { throw UpdateError.notIdentified(try unidentifiedNames()) }
-      let basis = basis(of: member)
-      let posteriors = member.responses.compactMap(\.posterior)
-      let pieces = (features.rows + Self.predictionPiece - 1) / Self.predictionPiece
-      return try parallelMap(pieces, threads: threads) { piece in
-        let start = piece * Self.predictionPiece
-        let x = features.rows(start..<min(start + Self.predictionPiece, features.rows))
-        return try self.predictive(basis.design(features: x), rows: x.rows, posteriors, outputRoot: member.outputRoot)
-      }.flatMap { $0 }
-    }
-  }
-
-  private func predictive(
-    _ design: LinearDesign, rows n: Int, _ posteriors: [LinearPosterior], outputRoot: Matrix?
-  ) throws -> [PredictiveDistribution] {
-    let outputs = model.schema.targets.count
-    let shared = posteriors.count < outputs || (posteriors.count == 1 && outputs == 1)
-    var result = [PredictiveDistribution?](repeating: nil, count: n * outputs)
-    for (c, posterior) in posteriors.enumerated() {
-      let locations = design.rows.multiplied(by: posterior.mean)
-      let variances = posterior.factor.variances(along: design.rows)
-      let noise = posterior.noise.scaleSquared
-      for row in 0..<design.rows.rows {
-        // Shared weights: row = i·C + output; weights of their own: row = i, output = c.
-        let (i, output) = shared ? (row / outputs, row % outputs) : (row, c)
-        let index = i * outputs + output
-        let scaleY = normalisation.targetScale[output]
-        let location = (design.base?.storage[index] ?? 0) + locations[row]
-        let spread = outputRoot.map { root in root.row(output).reduce(0) { $0 + $1 * $1 } } ?? 1
-        let epistemic = noise * variances[row]
-        let aleatoric = noise * spread
-        guard location.isFinite, epistemic.isFinite, aleatoric.isFinite else {
-          throw UpdateError.notFinite("a prediction")
-        }
-        result[index] = PredictiveDistribution(
-          location: normalisation.targetCenter[output] + scaleY * location,
-          scale: scaleY * (epistemic + aleatoric).squareRoot(), degreesOfFreedom: posterior.noise.degreesOfFreedom,
-          epistemicVariance: scaleY * scaleY * epistemic, aleatoricVariance: scaleY * scaleY * aleatoric)
-      }
-    }
-    return result.compactMap { $0 }
   }
 }

@@ -1,4 +1,3 @@
-import BNNLinearAlgebra
 import BNNProbability
 
 #if canImport(Glibc)
@@ -72,13 +71,5 @@ public struct PredictiveMixture: Sendable, Equatable {
       sum += ((y <= q ? 1 : 0) - p) * (q - y)
     }
     return 2 * sum / Double(points)
-  }
-}
-
-extension Posterior {
-  /// One mixture per row and output, index i·C + c.
-  public func predictMixture(features: Matrix, threads: Int = 1) throws -> [PredictiveMixture] {
-    let all = try predict(features: features, threads: threads)
-    return (all.first ?? []).indices.map { i in PredictiveMixture(all.map { $0[i] }) }
   }
 }

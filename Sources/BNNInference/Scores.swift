@@ -43,7 +43,7 @@ extension Posterior {
   /// - Throws: `UpdateError.notIdentified`, or `UpdateError.unsuitable` for no rows.
   public func rowScores(features: Matrix, targets: Matrix, threads: Int = 1) throws -> [[RowScore]] {
     guard features.rows > 0 else { throw UpdateError.unsuitable("there are no rows to score") }
-    let predictions = try predictMixture(features: features, threads: threads)
+    let predictions = try Predictor(self).predict(features: features, threads: threads)
     let outputs = targets.columns
     return try (0..<outputs).map { c in
       try parallelMap(targets.rows, threads: threads) { i in

@@ -1,0 +1,113 @@
+import BNNDatasets
+import BNNLinearAlgebra
+import BNNPosteriors
+
+/// A posterior made ready to predict: a value, `Sendable`, without locks or shared state. Make it once, use it from any
+/// thread, and go on using it while an update makes the next one.
+///
+/// A row costs O(C·P²) a member: a triangular solve with the stored factor.
+public struct Predictor: Sendable {
+  /// Rows that are predicted in one piece; fixed, since it decides bits.
+  static let piece = 512
+
+  private struct ReadyMember: Sendable {
+    let basis: any LinearBasis
+    let posteriors: [LinearPosterior]
+    /// Per output, what one unit of noise amounts to: Σ L_ck² for a whitened tangent, else 1.
+    let spreads: [Double]
+  }
+
+  /// The columns that rows must have, in this order, and the targets that come out.
+  public let schema: Schema
+  private let normalisation: Normalisation
+  private let members: [ReadyMember]
+
+  /// - Throws: `UpdateError.notIdentified` while a flat prior leaves directions open.
+  public init(_ posterior: Posterior) throws {
+    schema = posterior.schema
+    normalisation = posterior.normalisation
+    let outputs = posterior.schema.targets.count
+    members = try posterior.members.map { member in
+      guard member.isProper else { throw UpdateError.notIdentified(try posterior.unidentifiedNames()) }
+      let spreads = (0..<outputs).map { c in
+        member.outputRoot.map { root in root.row(c).reduce(0) { $0 + $1 * $1 } } ?? 1
+      }
+      return ReadyMember(
+        basis: posterior.basis(of: member), posteriors: member.responses.compactMap(\.posterior), spreads: spreads)
+    }
+  }
+
+  /// One row of features in the schema's order → one predictive per target.
+  ///
+  /// - Throws: `UpdateError.unsuitable` for another number of features, `UpdateError.notFinite` when a prediction overflows.
+  public func predict(_ row: [Double]) throws -> [PredictiveMixture] {
+    try predict(features: Matrix(rows: 1, columns: row.count, storage: row))
+  }
+
+  /// n rows of features (n × d) → one mixture per row and target, index i·C + c.
+  ///
+  /// - Throws: as for one row.
+  public func predict(features: Matrix, threads: Int = 1) throws -> [PredictiveMixture] {
+    let all = try components(features: features, threads: threads)
+    return (all.first ?? []).indices.map { i in PredictiveMixture(all.map { $0[i] }) }
+  }
+
+  /// The predictive of every member: result[k][i·C + c] for member k, row i, output c.
+  public func components(features: Matrix, threads: Int = 1) throws -> [[PredictiveDistribution]] {
+    guard features.columns == schema.features.count else {
+      throw UpdateError.unsuitable(
+        "a row has \(features.columns) features and the model \(schema.features.count): "
+          + schema.features.joined(separator: ", "))
+    }
+    let pieces = (features.rows + Self.piece - 1) / Self.piece
+    return try members.map { member in
+      try parallelMap(pieces, threads: threads) { piece in
+        let start = piece * Self.piece
+        let x = features.rows(start..<min(start + Self.piece, features.rows))
+        return try self.predictive(member, member.basis.design(features: x), rows: x.rows)
+      }.flatMap { $0 }
+    }
+  }
+
+  private func predictive(
+    _ member: ReadyMember, _ design: LinearDesign, rows n: Int
+  ) throws -> [PredictiveDistribution] {
+    let outputs = schema.targets.count
+    let sharesWeights = member.basis.responses == 1
+    var result = [PredictiveDistribution?](repeating: nil, count: n * outputs)
+    for (c, posterior) in member.posteriors.enumerated() {
+      let locations = design.rows.multiplied(by: posterior.mean)
+      let variances = posterior.factor.variances(along: design.rows)
+      let noise = posterior.noise.scaleSquared
+      for row in 0..<design.rows.rows {
+        // Shared weights: row = i·C + output; weights of their own: row = i, output = c.
+        let (i, output) = sharesWeights ? (row / outputs, row % outputs) : (row, c)
+        let index = i * outputs + output
+        let scaleY = normalisation.targetScale[output]
+        let location = (design.base?.storage[index] ?? 0) + locations[row]
+        let epistemic = noise * variances[row]
+        let aleatoric = noise * member.spreads[output]
+        guard location.isFinite, epistemic.isFinite, aleatoric.isFinite else {
+          throw UpdateError.notFinite("a prediction")
+        }
+        result[index] = PredictiveDistribution(
+          location: normalisation.targetCenter[output] + scaleY * location,
+          scale: scaleY * (epistemic + aleatoric).squareRoot(), degreesOfFreedom: posterior.noise.degreesOfFreedom,
+          epistemicVariance: scaleY * scaleY * epistemic, aleatoricVariance: scaleY * scaleY * aleatoric)
+      }
+    }
+    return result.compactMap { $0 }
+  }
+}
+
+extension Posterior {
+  /// The predictive of every member, `Predictor.components`; for many calls make a `Predictor` once.
+  public func predict(features: Matrix, threads: Int = 1) throws -> [[PredictiveDistribution]] {
+    try Predictor(self).components(features: features, threads: threads)
+  }
+
+  /// One mixture per row and output, index i·C + c.
+  public func predictMixture(features: Matrix, threads: Int = 1) throws -> [PredictiveMixture] {
+    try Predictor(self).predict(features: features, threads: threads)
+  }
+}
