@@ -64,7 +64,7 @@ public enum CommandLineTool {
       Console.write(JSONText.object(members).text + "\n", to: STDOUT_FILENO)
     }
     let words = failure.words.hasPrefix("Error:") ? failure.words : "bnn-update: \(failure.words)"
-    Console.write(words + "\n", to: STDERR_FILENO)
+    Console.write(Console.plain(words) + "\n", to: STDERR_FILENO)
   }
 
   /// A first word that is neither subcommand nor file is answered with the nearest subcommand.

@@ -1,5 +1,6 @@
 import BNNInference
 import BNNModels
+import BNNPosteriors
 
 extension Posterior {
   /// The commands whose chain makes this posterior: one `fit`, then the updates, every property and setting spelt out.
@@ -7,26 +8,38 @@ extension Posterior {
   var commandLines: [String] {
     lineage.map { entry in
       var words = ["bnn-update"]
-      if entry.number == 1 {
-        words += ["fit", "D1.csv"] + propertyFlags
-      } else {
-        words += ["update", "p\(entry.number - 1).safetensors", "D\(entry.number).csv"]
+      switch entry.action {
+      case "fit": words += ["fit", "D\(entry.number).csv"] + propertyFlags
+      case "update": words += ["update", "p\(entry.number - 1).safetensors", "D\(entry.number).csv"]
+      default: return "# update \(entry.number) was made by `\(entry.action)`"
       }
       for (setting, flag) in [
         ("epochs", "--epochs"), ("batch_size", "--batch-size"), ("learning_rate", "--learning-rate"),
+        (UpdateSetting.missing, "--missing"),
       ] {
         if let value = entry.settings[setting] { words += [flag, value] }
       }
-      if let label = entry.label { words += ["--label", label] }
+      if entry.settings[UpdateSetting.repeatedData] != nil { words.append("--allow-repeated-data") }
+      if let label = entry.label { words += Self.flag("--label", label) }
       if entry.seed != 0 { words += ["--seed", String(entry.seed)] }
       words += ["-o", "p\(entry.number).safetensors"]
       return words.map(Self.quoted).joined(separator: " ")
     }
   }
 
+  /// A flag with a text that may begin with a dash.
+  private static func flag(_ name: String, _ value: String) -> [String] {
+    value.hasPrefix("-") ? ["\(name)=\(value)"] : [name, value]
+  }
+
   private var propertyFlags: [String] {
-    var words = model.schema.targets.flatMap { ["--target", $0] }
-    words += ["--features", model.schema.features.joined(separator: ","), "--method", model.method.rawValue]
+    var words = model.schema.targets.flatMap { Self.flag("--target", $0) }
+    // A name that a comma-separated list cannot hold: the features are then all other columns, as they were.
+    let isList = model.schema.features.allSatisfy { name in
+      !name.contains(",") && name.first?.isWhitespace != true && name.last?.isWhitespace != true
+    }
+    if isList { words += Self.flag("--features", model.schema.features.joined(separator: ",")) }
+    words += ["--method", model.method.rawValue]
     var units: [String] = []
     var activation: String?
     for case .dense(let count, let function) in model.network?.layers.dropLast() ?? [] {

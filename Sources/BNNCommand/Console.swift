@@ -24,13 +24,13 @@ struct Console: Sendable {
   }
 
   /// A result line for people; nothing with `--json`.
-  func say(_ text: String) { if !json { Self.write(text + "\n", to: STDOUT_FILENO) } }
+  func say(_ text: String) { if !json { Self.write(Self.plain(text) + "\n", to: STDOUT_FILENO) } }
 
   /// A line that is worth knowing but is not the result.
   func note(_ text: String) {
     guard !quiet else { return }
     clearProgress()
-    Self.write(text + "\n", to: STDERR_FILENO)
+    Self.write(Self.plain(text) + "\n", to: STDERR_FILENO)
   }
 
   /// The one object of `--json`.
@@ -43,6 +43,16 @@ struct Console: Sendable {
   func progress(_ text: String) {
     guard showsProgress else { return }
     Self.write("\r\u{1B}[K\(text)", to: STDERR_FILENO)
+  }
+
+  /// Text without control characters: column names and labels come from files, and a terminal obeys what it is sent.
+  static func plain(_ text: String) -> String {
+    var result = String.UnicodeScalarView()
+    for scalar in text.unicodeScalars {
+      let isControl = scalar.properties.generalCategory == .control && scalar != "\n" && scalar != "\t"
+      result.append(isControl ? "\u{FFFD}" : scalar)
+    }
+    return String(result)
   }
 
   func clearProgress() { if showsProgress { Self.write("\r\u{1B}[K", to: STDERR_FILENO) } }

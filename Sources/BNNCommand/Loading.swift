@@ -24,6 +24,13 @@ struct BatchSummary {
   }
 }
 
+extension DataOptions {
+  /// What the lineage keeps of how a batch was read: only what changed it.
+  func lineageSettings(_ batch: BatchSummary) -> [String: String] {
+    batch.dropped > 0 ? [UpdateSetting.missing: missing] : [:]
+  }
+}
+
 /// Reads a table block by block into a sequential update; one pass, bounded memory.
 func absorb(
   _ reader: DatasetReader, into update: inout SequentialUpdate, threads: Int, console: Console,
@@ -80,26 +87,29 @@ func remark(on reader: DatasetReader, _ console: Console, expected: Set<String> 
 }
 
 extension Posterior {
-  /// σ per target in the target's units; nil while not identified.
-  var noiseDeviations: [Double?] {
-    members.isEmpty
-      ? []
-      : model.schema.targets.indices.map { c in
-        let each = members.map { member -> Double? in
-          let response = member.responses[min(c, member.responses.count - 1)]
-          let spread = member.outputRoot.map { root in root.row(c).reduce(0) { $0 + $1 * $1 } } ?? 1
-          return response.posterior.map { ($0.noise.scaleSquared * spread).squareRoot() * normalisation.targetScale[c] }
-        }
-        return average(each)
-      }
-  }
+  /// σ per target in the target's units, averaged over members; nil while not identified.
+  var noiseDeviations: [Double?] { overMembers(noiseDeviations(of:)) }
 
   /// κ·a/b per response, averaged over members; nil while not identified.
-  var priorPrecisions: [Double?] {
-    (members.first?.responses.indices).map { range in
-      range.map { c in average(members.map { $0.responses[c].priorPrecision }) }
+  var priorPrecisions: [Double?] { overMembers(priorPrecisions(of:)) }
+
+  /// σ per target in the target's units; nil while not identified.
+  func noiseDeviations(of member: Member) -> [Double?] {
+    guard let last = member.responses.indices.last else { return [] }
+    return model.schema.targets.indices.map { c in
+      let spread = member.outputRoot.map { root in root.row(c).reduce(0) { $0 + $1 * $1 } } ?? 1
+      return member.responses[min(c, last)].posterior.map {
+        ($0.noise.scaleSquared * spread).squareRoot() * normalisation.targetScale[c]
+      }
     }
-      ?? []
+  }
+
+  /// κ·a/b per response; nil while not identified.
+  func priorPrecisions(of member: Member) -> [Double?] { member.responses.map(\.priorPrecision) }
+
+  private func overMembers(_ values: (Member) -> [Double?]) -> [Double?] {
+    let each = members.map(values)
+    return (each.first ?? []).indices.map { i in average(each.map { $0[i] }) }
   }
 
   /// Weights that move, per member.

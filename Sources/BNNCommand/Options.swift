@@ -59,11 +59,14 @@ struct DataOptions: ParsableArguments {
   }
 }
 
-/// Where a posterior goes.
-struct OutputOptions: ParsableArguments {
-  @Option(name: [.short, .long], help: "The posterior file to write.")
-  var output: String
+/// Settings of one update that its lineage entry keeps, under these names, where they mattered.
+enum UpdateSetting {
+  static let missing = "missing"
+  static let repeatedData = "allow_repeated_data"
+}
 
+/// What is said of a posterior that is written.
+struct WritingOptions: ParsableArguments {
   @Flag(name: .long, help: "Overwrite the output if it exists.")
   var force = false
 
@@ -71,9 +74,28 @@ struct OutputOptions: ParsableArguments {
   var label: String?
 
   func validate() throws {
+    if label?.unicodeScalars.contains(where: { $0.properties.generalCategory == .control && $0 != "\t" }) == true {
+      throw ValidationError("--label is one line of text without control characters")
+    }
+  }
+
+  static func check(output: String) throws {
     if output.isEmpty { throw ValidationError("-o needs the name of a file") }
     if output == "-" { throw ValidationError("a posterior is written to a file, not to standard output; name one") }
   }
+}
+
+/// Where a posterior goes.
+struct OutputOptions: ParsableArguments {
+  @Option(name: [.short, .long], help: "The posterior file to write.")
+  var output: String
+
+  @OptionGroup var writing: WritingOptions
+
+  var force: Bool { writing.force }
+  var label: String? { writing.label }
+
+  func validate() throws { try WritingOptions.check(output: output) }
 }
 
 /// Where an updated posterior goes: to a new file, or over the one that was read.
@@ -84,19 +106,17 @@ struct ReplacementOptions: ParsableArguments {
   @Flag(name: .long, help: "Replace the posterior that is read, at once, if it is still the same.")
   var inPlace = false
 
-  @Flag(name: .long, help: "Overwrite the output if it exists.")
-  var force = false
+  @OptionGroup var writing: WritingOptions
 
-  @Option(name: .long, help: "Words kept in this update's lineage entry.")
-  var label: String?
+  var replaces: Bool { writing.force || inPlace }
+  var label: String? { writing.label }
 
   func validate() throws {
     if inPlace, output != nil { throw ValidationError("-o and --in-place exclude each other") }
     if !inPlace, output == nil {
       throw ValidationError("name the file to write with -o, or replace the input with --in-place")
     }
-    if output == "" { throw ValidationError("-o needs the name of a file") }
-    if output == "-" { throw ValidationError("a posterior is written to a file, not to standard output; name one") }
+    if let output { try WritingOptions.check(output: output) }
   }
 }
 

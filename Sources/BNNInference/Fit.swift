@@ -30,7 +30,10 @@ extension Posterior {
   /// - Parameters:
   ///   - features, targets: D1 in its own units, n × d and n × C.
   ///   - normalisation: fitted on D1, or identity.
-  ///   - members: independently initialised networks, each with a posterior of its own.
+  ///   - members: independently initialised networks, each with a posterior of its own. Member k depends on `seed` and k
+  ///     alone: it is the same however many there are.
+  ///   - threads: members are trained side by side; the result does not depend on it.
+  ///   - progress: share of one member's training done, and words; called from the threads that train.
   /// - Throws: `UpdateError`, `LinearAlgebraError` for data that are not finite.
   public static func network(
     _ spec: NetworkSpec, method: Method, schema: Schema, features: Matrix, targets: Matrix,
@@ -44,23 +47,31 @@ extension Posterior {
     let network = Network(spec)
     let x = normalisation.features(features)
     let y = normalisation.targets(targets)
-    var known: Double?
-    if case .given(let sd) = prior.noise {
-      known = normalisation.targetScale.reduce(0) { $0 + (sd / $1) * (sd / $1) } / Double(schema.targets.count)
-    }
-    let trainer = NetworkTraining(
-      network: network, settings: training, prior: prior, knownVariance: known, threads: threads, progress: progress)
+    let known: Double? =
+      if case .given(let sd) = prior.noise {
+        normalisation.targetScale.reduce(0) { $0 + (sd / $1) * (sd / $1) } / Double(schema.targets.count)
+      } else { nil }
     let root = RandomStream(seed: seed)
-    let fitted = try (0..<members).map { k in
-      let theta = try trainer.train(x, y, seed: root.split(UInt64(k)))
-      var outputRoot: Matrix?
-      if method == .tangent, network.outputs > 1 {
-        outputRoot = try residualRoot(network, theta, x, y, normalisation: normalisation, noise: prior.noise)
+    // As many members at once as there are workers, one worker each; what is left over shares the workers.
+    var fitted: [Member] = []
+    while fitted.count < members {
+      let first = fitted.count
+      let wave = min(BLASThreads.workers(threads), members - first)
+      fitted += try parallelMap(wave, threads: wave) { offset in
+        let k = first + offset
+        let trainer = NetworkTraining(
+          network: network, settings: training, prior: prior, knownVariance: known, threads: max(1, threads / wave),
+          progress: { progress($0, members > 1 ? "network \(k + 1) of \(members), \($1)" : $1) })
+        let theta = try trainer.train(x, y, seed: root.split(UInt64(k)))
+        var outputRoot: Matrix?
+        if method == .tangent, network.outputs > 1 {
+          outputRoot = try residualRoot(network, theta, x, y, normalisation: normalisation, noise: prior.noise)
+        }
+        let empty = LinearStatistics(
+          weights: method == .tangent ? network.parameterCount : (network.layers.last?.inputs ?? 0) + 1,
+          responses: method == .tangent ? 1 : network.outputs)
+        return Member(theta: theta, outputRoot: outputRoot, statistics: empty, responses: [])
       }
-      let empty = LinearStatistics(
-        weights: method == .tangent ? network.parameterCount : (network.layers.last?.inputs ?? 0) + 1,
-        responses: method == .tangent ? 1 : network.outputs)
-      return Member(theta: theta, outputRoot: outputRoot, statistics: empty, responses: [])
     }
     let start = Posterior(
       model: model, normalisation: normalisation, members: fitted, rows: 0,
@@ -68,7 +79,7 @@ extension Posterior {
       lineage: [])
     var update = SequentialUpdate(start)
     try update.absorb(features: features, targets: targets, threads: threads)
-    return try update.finish()
+    return try update.finish(threads: threads)
   }
 
   private static func certificate(

@@ -1,69 +1,61 @@
 import BNNLinearAlgebra
 import BNNPosteriors
 
-/// How far two posteriors of one model are apart.
+/// How far two posteriors of one model are apart, member by member.
 public struct PosteriorDifference: Sendable, Equatable {
-  /// max |a − b| over the means of all weights.
-  public var maxAbsMean = 0.0
-  /// max |a − b| / max(|a|, |b|, sd).
-  public var maxRelMean = 0.0
-  /// Likewise over standard deviations of the weights, the noise and the prior precision: max |a − b| / max(|a|, |b|).
-  public var maxRelSd = 0.0
-  /// KL(a ‖ b) and KL(b ‖ a) in nats; nil for a mixture, for improper posteriors, or where one noise is known only.
-  public var klForward: Double?
-  public var klBackward: Double?
+  /// How far one member of the first is from the same member of the second.
+  public struct OfMember: Sendable, Equatable {
+    /// max |a − b| over the means of all weights.
+    public var maxAbsMean = 0.0
+    /// max |a − b| / max(|a|, |b|, sd).
+    public var maxRelMean = 0.0
+    /// Likewise over standard deviations of the weights, the noise and the prior precision: max |a − b| / max(|a|, |b|).
+    public var maxRelSd = 0.0
+    /// KL(a ‖ b) and KL(b ‖ a) in nats; nil for improper posteriors, or where one noise is known only.
+    public var klForward: Double? = 0
+    public var klBackward: Double? = 0
+  }
+
+  /// One entry per member, in the posteriors' order.
+  public let members: [OfMember]
+
+  /// The largest over members.
+  public var maxAbsMean: Double { members.map(\.maxAbsMean).max() ?? 0 }
+  public var maxRelMean: Double { members.map(\.maxRelMean).max() ?? 0 }
+  public var maxRelSd: Double { members.map(\.maxRelSd).max() ?? 0 }
+  /// The one member's; nil for a mixture, whose KL has no closed form.
+  public var klForward: Double? { members.count == 1 ? members[0].klForward : nil }
+  public var klBackward: Double? { members.count == 1 ? members[0].klBackward : nil }
 
   /// Compares member by member and response by response: `linear` in the data's units, networks as Gaussians over θ.
   ///
   /// - Throws: `UpdateError.unsuitable` when the two are not about the same weights, with the reason.
   public init(_ a: Posterior, _ b: Posterior) throws {
     try Self.check(a, b)
-    var forward: Double? = 0
-    var backward: Double? = 0
-    for (own, other) in zip(a.members, b.members) {
+    members = try zip(a.members, b.members).map { own, other in
       guard own.responses.count == other.responses.count else {
         throw UpdateError.unsuitable("one posterior has seen data and the other has not")
       }
+      var result = OfMember()
       for c in own.responses.indices {
         guard let p = a.overWeights(response: c, of: own), let q = b.overWeights(response: c, of: other) else {
           guard own.responses[c].posterior == nil, other.responses[c].posterior == nil else {
             throw UpdateError.unsuitable("one posterior is identified and the other is not yet")
           }
-          (forward, backward) = (nil, nil)
+          (result.klForward, result.klBackward) = (nil, nil)
           continue
         }
-        compare(p, q)
+        try result.add(p, q)
         if let alpha = own.responses[c].priorPrecision, let beta = other.responses[c].priorPrecision {
-          maxRelSd = max(maxRelSd, Self.relative(alpha, beta))
+          result.maxRelSd = max(result.maxRelSd, OfMember.relative(alpha, beta))
         }
-        forward = try forward.flatMap { sum in try kullbackLeibler(p, q).map { sum + $0 } }
-        backward = try backward.flatMap { sum in try kullbackLeibler(q, p).map { sum + $0 } }
       }
+      return result
     }
-    // KL is at least 0; what rounding leaves below it is 0.
-    klForward = a.members.count == 1 ? forward.map { max(0, $0) } : nil
-    klBackward = a.members.count == 1 ? backward.map { max(0, $0) } : nil
   }
 
   /// Both relative figures at most `tolerance`.
   public func isWithin(_ tolerance: Double) -> Bool { maxRelMean <= tolerance && maxRelSd <= tolerance }
-
-  private mutating func compare(_ p: LinearPosterior, _ q: LinearPosterior) {
-    let (sdP, sdQ) = (p.marginalScales(), q.marginalScales())
-    for j in p.mean.indices {
-      let difference = abs(p.mean[j] - q.mean[j])
-      maxAbsMean = max(maxAbsMean, difference)
-      let scale = max(abs(p.mean[j]), abs(q.mean[j]), sdP[j], sdQ[j])
-      if scale > 0 { maxRelMean = max(maxRelMean, difference / scale) }
-      maxRelSd = max(maxRelSd, Self.relative(sdP[j], sdQ[j]))
-    }
-    maxRelSd = max(maxRelSd, Self.relative(p.noise.scaleSquared.squareRoot(), q.noise.scaleSquared.squareRoot()))
-  }
-
-  private static func relative(_ a: Double, _ b: Double) -> Double {
-    let scale = max(abs(a), abs(b))
-    return scale > 0 ? abs(a - b) / scale : 0
-  }
 
   private static func check(_ a: Posterior, _ b: Posterior) throws {
     func refuse(_ what: String) -> UpdateError { .unsuitable("the two posteriors cannot be compared: \(what)") }
@@ -83,6 +75,29 @@ public struct PosteriorDifference: Sendable, Equatable {
     guard a.model.method != .lastLayer || zip(a.members, b.members).allSatisfy({ $0.theta == $1.theta }) else {
       throw refuse("their frozen features differ (they come from different fits)")
     }
+  }
+}
+
+extension PosteriorDifference.OfMember {
+  /// Takes one response into the figures.
+  fileprivate mutating func add(_ p: LinearPosterior, _ q: LinearPosterior) throws {
+    let (sdP, sdQ) = (p.marginalScales(), q.marginalScales())
+    for j in p.mean.indices {
+      let difference = abs(p.mean[j] - q.mean[j])
+      maxAbsMean = max(maxAbsMean, difference)
+      let scale = max(abs(p.mean[j]), abs(q.mean[j]), sdP[j], sdQ[j])
+      if scale > 0 { maxRelMean = max(maxRelMean, difference / scale) }
+      maxRelSd = max(maxRelSd, Self.relative(sdP[j], sdQ[j]))
+    }
+    maxRelSd = max(maxRelSd, Self.relative(p.noise.scaleSquared.squareRoot(), q.noise.scaleSquared.squareRoot()))
+    // KL is at least 0; what rounding leaves below it is 0.
+    klForward = try klForward.flatMap { sum in try kullbackLeibler(p, q).map { sum + max(0, $0) } }
+    klBackward = try klBackward.flatMap { sum in try kullbackLeibler(q, p).map { sum + max(0, $0) } }
+  }
+
+  fileprivate static func relative(_ a: Double, _ b: Double) -> Double {
+    let scale = max(abs(a), abs(b))
+    return scale > 0 ? abs(a - b) / scale : 0
   }
 }
 

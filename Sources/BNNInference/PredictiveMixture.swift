@@ -56,20 +56,39 @@ public struct PredictiveMixture: Sendable, Equatable {
   public func quantile(_ p: Double) throws -> Double {
     let own = try components.map { try $0.quantile(p) }
     guard let low = own.min(), let high = own.max(), low < high else { return own[0] }
+    // Where the members' quantiles agree but for rounding, so may the signs at the ends.
+    if try cumulative(low) >= p { return low }
+    if try cumulative(high) <= p { return high }
     return try RootFinding.brent(low, high) { y in ((try? cumulative(y)) ?? .nan) - p }
   }
 
-  /// ∫ (F(t) − 1{t ≥ y})² dt: closed form for one member, else numerically over the quantile range.
+  /// ∫ (F(t) − 1{t ≥ y})² dt, the continuous ranked probability score of an observation; nil where a member has none.
+  ///
+  /// The members' closed forms, less what pooling gains, which is smooth in t and does not depend on y:
+  ///
+  ///     CRPS(F̄, y) = (1/K) Σ_k CRPS(F_k, y) − (1/K) Σ_k ∫ (F_k(t) − F̄(t))² dt
   public func crps(_ y: Double) throws -> Double? {
-    if components.count == 1 { return try components[0].crps(y) }
-    // CRPS = 2 ∫₀¹ (1{y ≤ q(p)} − p)(q(p) − y) dp, midpoint rule over probabilities.
-    let points = 400
     var sum = 0.0
-    for i in 0..<points {
-      let p = (Double(i) + 0.5) / Double(points)
-      let q = try quantile(p)
-      sum += ((y <= q ? 1 : 0) - p) * (q - y)
+    for component in components {
+      guard let own = try component.crps(y) else { return nil }
+      sum += own
     }
-    return 2 * sum / Double(points)
+    return try (sum - spreadOfMembers()) / Double(components.count)
+  }
+
+  /// Σ_k ∫ (F_k(t) − F̄(t))² dt to some 10⁻⁸ of the members' scale.
+  private func spreadOfMembers() throws -> Double {
+    guard components.count > 1 else { return 0 }
+    let center = mean
+    let unit = average(\.scale)
+    let knots = components.flatMap { own in
+      [-8.0, 0, 8].map { (own.location - center + $0 * own.scale) / unit }
+    }.sorted()
+    return try unit
+      * Integration.overReals(knots: knots, tolerance: 1e-9) { x in
+        guard let values = try? components.map({ try $0.cumulative(center + unit * x) }) else { return .nan }
+        let pooled = values.reduce(0, +) / Double(values.count)
+        return values.reduce(0) { $0 + ($1 - pooled) * ($1 - pooled) }
+      }
   }
 }

@@ -6,6 +6,10 @@ import BNNPosteriors
 /// thread, and go on using it while an update makes the next one.
 ///
 /// A row costs O(C·P²) a member: a triangular solve with the stored factor.
+///
+/// **Effect on the host process:** the first prediction sets OpenBLAS to one thread (`BLASThreads`; a program that wants
+/// more for its own work sets it again afterwards), the first quantile, density or score switches off GSL's error handler,
+/// which would abort the process. Both are settings of the process, not of this value; nothing else is shared.
 public struct Predictor: Sendable {
   /// Rows that are predicted in one piece; fixed, since it decides bits.
   static let piece = 512

@@ -57,21 +57,27 @@ public struct SequentialUpdate: Sendable {
     rows += features.rows
   }
 
-  /// The posterior of everything seen. O(P³).
-  public func finish() throws -> (posterior: Posterior, report: UpdateReport) {
+  /// The posterior of everything seen. O(P³) a member; members are formed side by side.
+  public func finish(threads: Int = 1) throws -> (posterior: Posterior, report: UpdateReport) {
     var posterior = before
     posterior.rows += rows
-    var evidence: [Double?] = []
-    var total: [Double?] = []
     for k in posterior.members.indices {
-      var own = statistics[k]
-      own.normalise()
-      posterior.members[k].statistics = own
-      let (batch, all) = try posterior.form(member: k, after: before)
-      evidence.append(batch)
-      total.append(all)
+      posterior.members[k].statistics = statistics[k]
+      posterior.members[k].statistics.normalise()
     }
-    return (posterior, UpdateReport(rows: rows, logEvidence: mean(evidence), logEvidenceTotal: mean(total)))
+    let absorbed = posterior
+    let formed = try parallelMap(statistics.count, threads: threads) { k in
+      var own = absorbed
+      let batch = try own.form(member: k, after: before)
+      return (member: own.members[k], normalisation: own.normalisation, batch: batch)
+    }
+    posterior.members = formed.map(\.member)
+    // A network's is frozen; a linear model has one member.
+    if let first = formed.first { posterior.normalisation = first.normalisation }
+    let total = posterior.members.indices.map { posterior.logEvidence(ofMember: $0) }
+    return (
+      posterior, UpdateReport(rows: rows, logEvidence: mean(formed.map(\.batch)), logEvidenceTotal: mean(total))
+    )
   }
 
   private func mean(_ values: [Double?]) -> Double? {
@@ -81,8 +87,8 @@ public struct SequentialUpdate: Sendable {
 }
 
 extension Posterior {
-  /// Forms member k's responses from its statistics; returns (log p(batch | before), log p(all)) in target units.
-  mutating func form(member k: Int, after before: Posterior) throws -> (batch: Double?, total: Double?) {
+  /// Forms member k's responses from its statistics; returns log p(batch | before) in target units.
+  mutating func form(member k: Int, after before: Posterior) throws -> Double? {
     let own = members[k].statistics
     let earlier = before.members[k]
     let isLinear = model.method == .linear
@@ -96,7 +102,6 @@ extension Posterior {
     let basis = basis(of: members[k])
     var responses: [LinearResponse] = []
     var batch: Double? = 0
-    var total: Double? = 0
     for c in 0..<own.responses {
       let raw = own.system(response: c)
       let system = isLinear ? raw.normalised(normalisation, response: c, intercept: model.intercept) : raw
@@ -106,11 +111,10 @@ extension Posterior {
         noise: noisePrior(response: c, outputRoot: members[k].outputRoot), rawRoot: raw.root,
         evidenceAt: previous?.ratio)
       responses.append(response)
-      let units = unitTerms(response: c, member: k, system: system, response: response)
-      total = add(total, response.logEvidence.map { $0 - units.total })
+      let units = unitTerms(response: c, member: k, ratio: response.ratio)
 
       let added = Double(own.observations - earlier.statistics.observations)
-      let scale = before.unitTerms(response: c, member: k, system: system, response: response).perRow * added
+      let scale = before.unitTerms(response: c, member: k, ratio: response.ratio).perRow * added
       if earlier.statistics.observations == 0 {
         let improper = basis.unpenalised > 0 || response.ratio == 0
         batch = add(batch, improper ? nil : response.logEvidence.map { $0 - units.total })
@@ -130,7 +134,18 @@ extension Posterior {
       }
     }
     members[k].responses = responses
-    return (batch, total)
+    return batch
+  }
+
+  /// log p(all rows) of member k at its tuned hyper-parameters, nats, target units; nil where improper. Members differ by
+  /// tens of nats without predicting better or worse by as much: no weight for a mixture.
+  public func logEvidence(ofMember k: Int) -> Double? {
+    guard !members[k].responses.isEmpty else { return nil }
+    return members[k].responses.indices.reduce(0.0) { sum, c in
+      let response = members[k].responses[c]
+      let units = unitTerms(response: c, member: k, ratio: response.ratio).total
+      return add(sum, response.logEvidence.map { $0 - units })
+    }
   }
 
   private func add(_ a: Double?, _ b: Double?) -> Double? { a.flatMap { a in b.map { a + $0 } } }
@@ -148,10 +163,9 @@ extension Posterior {
   }
 
   /// What turns ℓ in normalised units into target units: a density per row, and the measure of flat weights.
-  private func unitTerms(
-    response c: Int, member k: Int, system: LinearSystem, response: LinearResponse
-  ) -> (total: Double, perRow: Double) {
-    let n = Double(system.observations)
+  private func unitTerms(response c: Int, member k: Int, ratio: Double) -> (total: Double, perRow: Double) {
+    let statistics = members[k].statistics
+    let n = Double(statistics.observations)
     if let root = members[k].outputRoot {
       // n·C whitened rows; Σ over outputs of log(s_c L_cc), shared evenly among them.
       let outputs = root.rows
@@ -163,9 +177,9 @@ extension Posterior {
     let perRow = log(normalisation.targetScale[c])
     guard model.method == .linear else { return (n * perRow, perRow) }
     let intercept = model.intercept ? 1 : 0
-    if response.ratio > 0 { return ((n - Double(intercept)) * perRow, perRow) }
+    if ratio > 0 { return ((n - Double(intercept)) * perRow, perRow) }
     let measure = normalisation.featureScale.reduce(0) { $0 + log($1) }
-    return ((n - Double(system.weights)) * perRow + measure, perRow)
+    return ((n - Double(statistics.weights)) * perRow + measure, perRow)
   }
 
   /// Names of the weights (for `linear`, of the columns) that no direction of the data has informed; empty when proper.

@@ -31,17 +31,19 @@ public enum AtomicFile {
   }
 
   /// Writes `bytes` under `path`. A new file is linked to its name, which refuses an existing one without a race; a
-  /// replacement is a rename.
+  /// replacement is a rename, and whoever could not read the old file cannot read the new one.
   public static func write(_ bytes: [UInt8], to path: String, replacing: Bool) throws(PosteriorFileError) {
     try check(path, replacing: replacing)
     let folder = folder(of: path)
+    var old = stat()
+    let mode: mode_t? = replacing && lstat(path, &old) == 0 ? old.st_mode & 0o777 : nil
     // O_EXCL as in mkstemp, but with the mode that the user's mask leaves: to read the mask it would have to be set,
     // which another thread that writes at the same moment would see.
     var temporary = ""
     var descriptor: Int32 = -1
     for _ in 0..<100 where descriptor < 0 {
       temporary = "\(folder)/.bnn-update-\(String(UInt64.random(in: .min ... .max), radix: 36))"
-      descriptor = Glibc.open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o666)
+      descriptor = Glibc.open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode == nil ? 0o666 : 0o600)
       if descriptor < 0, errno != EEXIST { break }
     }
     guard descriptor >= 0 else { throw failure(path, "cannot create a temporary file beside it") }
@@ -63,6 +65,7 @@ public enum AtomicFile {
       }
       written += count
     }
+    if let mode, fchmod(descriptor, mode) != 0 { throw abandon("cannot keep its permissions") }
     guard fsync(descriptor) == 0 else { throw abandon("cannot be flushed to disk") }
     open = false
     guard close(descriptor) == 0 else { throw abandon("cannot be closed") }

@@ -59,9 +59,12 @@ final class Scratch: Sendable {
     start(Command.binary, arguments, stdin: stdin, environment: environment).wait()
   }
 
-  /// Runs a line of shell in the folder; `$BNN` is the command.
+  /// Runs a line of shell in the folder; `$BNN` is the command, and `bnn-update` is on the path.
+  @discardableResult
   func shell(_ line: String) -> Outcome {
-    start("/bin/sh", ["-c", line], stdin: nil, environment: ["BNN": Command.binary]).wait()
+    let folder = URL(fileURLWithPath: Command.binary).deletingLastPathComponent().path
+    let own = ["BNN": Command.binary, "PATH": folder + ":/usr/local/bin:/usr/bin:/bin"]
+    return start("/bin/sh", ["-c", line], stdin: nil, environment: own).wait()
   }
 
   /// Starts `bnn-update` without waiting for its end.

@@ -69,7 +69,9 @@ struct MainJobTests {
     #expect(diff.stdout.contains("within the tolerance"))
   }
 
-  @Test("networks: order and cut of later batches do not matter", arguments: Array(methods.dropFirst()), [1, 2])
+  @Test(
+    "networks: order and cut of later batches do not matter, in every member",
+    arguments: Array(methods.dropFirst()) + [["--method", "tangent", "--hidden", "5", "--members", "3"]], [1, 2])
   func orderAndSplit(method: [String], targets: Int) {
     let all = Table.smooth(rows: 200, targets: targets)
     let parts = ["D1": 0..<80, "A": 80..<140, "B": 140..<200, "A1": 80..<81, "A2": 81..<140, "AB": 80..<200]
@@ -87,7 +89,41 @@ struct MainJobTests {
     for other in ["B+A", "A1+B+A2", "AB"] {
       let diff = folder.run("diff", "A+B", other, "--tolerance", "1e-9").succeeded()
       #expect(diff.stdout.contains("within the tolerance"))
+      let each = folder.run("diff", "A+B", other, "--json").succeeded().object()["members"] as? [[String: Any]]
+      #expect(each?.count == (method.last == "3" ? 3 : 1))
+      for member in each ?? [] {
+        #expect((member["max_rel_mean"] as? Double ?? 1) <= 1e-9 && (member["kl_forward"] as? Double ?? 1) <= 1e-9)
+      }
     }
+  }
+
+  @Test("members: inspect lists each of them, and another number of them is another posterior")
+  func members() throws {
+    let all = Table.smooth(rows: 90)
+    folder.write("D1.csv", all[0..<50].csv())
+    folder.write("D2.csv", all[50..<90].csv())
+    let options = ["D1.csv", "--target", "y", "--hidden", "4", "--json"]
+    let three = folder.run(["fit"] + options + ["--members", "3", "-o", "three"]).succeeded().object()
+    let one = folder.run(["fit"] + options + ["-o", "one"]).succeeded().object()
+    for name in ["three", "one"] { folder.run("update", name, "D2.csv", "-o", name + "2").succeeded() }
+    let listed = try #require(
+      folder.run("inspect", "three", "--json").succeeded().object()["members"] as? [[String: Any]])
+    #expect(listed.count == 3)
+    let first = listed[0].mapValues { $0 as? Double }
+    // The first member of three is the one of one.
+    #expect(first["log_evidence"] == one["log_evidence_total"] as? Double)
+    #expect(first["noise"] == one["noise"] as? Double && first["prior_precision"] == one["prior_precision"] as? Double)
+    let noise = listed.compactMap { $0["noise"] as? Double }
+    let mean = try #require(three["noise"] as? Double)
+    #expect(noise.count == 3 && abs(mean - noise.reduce(0, +) / 3) < 1e-14 * mean)
+    let words = folder.run("inspect", "three2").succeeded().stdout
+    for k in 1...3 { #expect(words.contains("network \(k): noise ")) }
+    folder.run("diff", "three", "one").failed(64, "3 and 1 members")
+    folder.run("diff", "one2", "three2", "--json").isReadable()
+    folder.run("update", "three2", "D2.csv", "--members", "1", "-o", "q").failed(64, "--members 1", "has 3")
+    // Predictions of a mixture can be scored against those of one network.
+    let against = folder.run("evaluate", "three2", "D2.csv", "--against", "one2", "--json")
+    #expect([0, 2].contains(against.exit) && against.object()["against"] is [String: Any])
   }
 
   @Test("diff refuses posteriors that are not about the same weights")

@@ -118,4 +118,59 @@ struct OutputTests {
     folder.run("update", "p", "D1.csv", "-o", "q", "--in-place").failed(64, "--in-place")
     #expect(folder.bytes("p") == before)
   }
+
+  /// A posterior `p`, and `q` after one update of it.
+  private func prepare() {
+    let table = Table.smooth(rows: 80)
+    for (name, rows) in [("D1", 0..<40), ("D2", 40..<60), ("D3", 60..<80)] {
+      folder.write("\(name).csv", table[rows].csv())
+    }
+    folder.run("fit", "D1.csv", "--target", "y", "--method", "linear", "-o", "p").succeeded()
+    folder.run("update", "p", "D2.csv", "-o", "q").succeeded()
+  }
+
+  @Test("a symlink is refused, its target untouched; who could not read the old file cannot read the new one")
+  func linksAndPermissions() {
+    prepare()
+    symlink("p", folder.path + "/link")
+    let before = folder.bytes("p")
+    folder.run("update", "link", "D2.csv", "--in-place").failed(73, "link", "symbolic link")
+    #expect(folder.bytes("p") == before)
+    folder.run("update", "p", "p", "--in-place").failed(64, "p", "that is read")
+    folder.run("update", "D2.csv", "p", "--in-place").failed(65, "D2.csv", "posterior first")
+    folder.run("update", "gone", "D2.csv", "--in-place").failed(66, "gone")
+    chmod(folder.path + "/p", 0o600)
+    folder.run("update", "p", "D2.csv", "--in-place").succeeded()
+    chmod(folder.path + "/q", 0o640)
+    folder.run("update", "p", "D3.csv", "-o", "q", "--force").succeeded()
+    #expect(folder.shell("stat -c %a p q").stdout == "600\n640\n")
+  }
+
+  /// The posterior is read before the data, which come by a pipe: what happens to the file between is up to the test.
+  @Test("a posterior that another program replaced or removed meanwhile is left alone", arguments: ["cp q p", "rm p"])
+  func changed(meanwhile: String) {
+    prepare()
+    let outcome = folder.shell(
+      "(sleep 1; \(meanwhile); cat D3.csv) | \"$BNN\" update p - --format csv --in-place --json")
+    #expect(outcome.exit == 73)
+    #expect(outcome.stderr.contains("p: was changed by another program"))
+    let error = outcome.object()["error"] as? [String: Any]
+    #expect(error?["exit"] as? Int == 73 && error?["file"] as? String == "p" && error?["remedy"] is String)
+    #expect(folder.bytes("p") == (meanwhile == "rm p" ? [] : folder.bytes("q")))
+    #expect(folder.files.allSatisfy { !$0.hasPrefix(".") })
+  }
+
+  @Test("interrupted, the posterior is what it was")
+  func interrupted() {
+    prepare()
+    let before = folder.bytes("p")
+    let outcome = folder.shell(
+      """
+      mkfifo f; (head -c 20 D3.csv; sleep 2) > f &
+      "$BNN" update p - --format csv --in-place < f & pid=$!
+      sleep 0.5; kill -INT $pid; wait $pid
+      """)
+    #expect(outcome.exit == 130 && outcome.stderr.contains("interrupted; nothing was written"))
+    #expect(folder.bytes("p") == before && folder.files.allSatisfy { !$0.hasPrefix(".") })
+  }
 }

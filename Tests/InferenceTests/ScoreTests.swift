@@ -90,15 +90,38 @@ import Testing
     #expect(PredictiveMixture([student(0, 1, 1.5), parts[0]]).standardDeviation == nil)
   }
 
-  /// The 400-point midpoint rule of a mixture's CRPS: its error is of the order of 1/400² and the tails' share.
-  @Test func crpsOfAMixture() throws {
-    let mixture = PredictiveMixture([student(1, 0.5, 7), student(2, 0.2, 5)])
-    for y in [0.0, 1.4, 3] {
-      let expected =
-        try quadrature(-30, y) { t in pow((try? mixture.cumulative(t)) ?? .nan, 2) }
-        + quadrature(y, 30) { t in pow(((try? mixture.cumulative(t)) ?? .nan) - 1, 2) }
-      #expect(try abs(#require(try mixture.crps(y)) - expected) < 1e-3, "y = \(y)")
+  /// Location, scale and degrees of freedom of every member.
+  private static let mixtures: [[(Double, Double, Double)]] = [
+    [(1, 0.5, 7), (2, 0.2, 5)], [(0, 1, 1000), (0.01, 1, 1000), (-0.02, 1.01, 1000)],
+    [(0, 1, 30), (500, 1, 30), (501, 0.1, 30)], [(0, 1, .infinity), (0, 1e-4, 40)], [(-1, 1, 2.5), (1, 2, 3)],
+    [(1e6, 1e-3, 50), (1e6 + 1, 1e-3, 50)],
+  ]
+
+  /// A mixture's CRPS against its definition: members close together, far apart, of very different width and with heavy tails.
+  @Test(arguments: mixtures)
+  func crpsOfAMixture(parts: [(Double, Double, Double)]) throws {
+    let mixture = PredictiveMixture(parts.map { student($0.0, $0.1, $0.2) })
+    let knots = parts.flatMap { part in [-1e4, -8, -1, 0, 1, 8, 1e4].map { part.0 + $0 * part.1 } }
+    let unit = parts.reduce(0) { $0 + $1.1 } / Double(parts.count)
+    for y in [-3.0, 0.1, 1.4, 30] {
+      let at = parts[0].0 + y * parts[0].1
+      func part(_ from: Double, _ to: Double, _ step: Double) throws -> Double {
+        // In t = middle + unit·sinh u, since a piece may reach 10⁴ scales.
+        let middle = 0.5 * (from + to)
+        let end = asinh((to - middle) / unit)
+        return try quadrature(-end, end) { u in
+          pow(((try? mixture.cumulative(middle + unit * sinh(u))) ?? .nan) - step, 2) * unit * cosh(u)
+        }
+      }
+      let all = (knots + [at]).sorted()
+      let expected = try zip(all, all.dropFirst()).reduce(0.0) { sum, ends in
+        try ends.0 == ends.1 ? sum : sum + part(ends.0, ends.1, ends.0 < at ? 0 : 1)
+      }
+      let found = try #require(try mixture.crps(at))
+      // Beyond 10⁴ scales a t with 2.5 degrees of freedom leaves less than 1e-9 of ∫F²; knots are known to an ulp of 10⁶.
+      #expect(abs(found - expected) < 1e-7 * max(unit, expected), "y = \(at): \(found), \(expected)")
     }
+    #expect(try PredictiveMixture([student(0, 1, 1), student(0, 1, 9)]).crps(0) == nil)
   }
 
   /// Scores are means over rows of what the predictions say.

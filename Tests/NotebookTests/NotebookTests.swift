@@ -49,6 +49,23 @@ import Testing
     }
   }
 
+  /// README's Swift is one program too; its commands run in CommandTests, since they need tables.
+  @Test(.enabled(if: isFast, "links the release products: run with -c release")) func readme() async throws {
+    let path = Toolbox.repository + "/README.md"
+    let page = try Page(path: path)
+    try await inScratch { folder in
+      var runner = Runner(page, in: folder, languages: ["swift"])
+      try await runner.run()
+      #expect(page.blocks.contains { $0.language == "swift" })
+      if Self.overwrites, !runner.edits.isEmpty {
+        try page.text(with: runner.edits).write(toFile: path, atomically: true, encoding: .utf8)
+      }
+      for problem in runner.problems where !(Self.overwrites && problem.heals) {
+        Issue.record("README.md:\(problem.line): \(problem.text)")
+      }
+    }
+  }
+
   /// Figures are kept beside the pages, since pages are read where nothing runs; a page shows each figure it draws.
   private func figures(of page: Page, drawnIn folder: String) throws {
     for figure in try FileManager.default.contentsOfDirectory(atPath: folder).sorted() {

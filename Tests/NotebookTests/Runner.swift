@@ -7,6 +7,8 @@ import Foundation
 struct Runner {
   let page: Page
   let tools: Toolbox
+  /// The languages whose blocks run; nil: all that can.
+  let languages: Set<String>?
   private(set) var problems: [Problem] = []
   /// What was left out on this machine, in words.
   private(set) var notes: [String] = []
@@ -20,14 +22,15 @@ struct Runner {
     var heals = false
   }
 
-  init(_ page: Page, in folder: String) {
+  init(_ page: Page, in folder: String, languages: Set<String>? = nil) {
     self.page = page
+    self.languages = languages
     tools = Toolbox(folder: folder)
   }
 
   mutating func run() async throws {
     try FileManager.default.createDirectory(atPath: tools.folder + "/figures", withIntermediateDirectories: true)
-    for (index, block) in page.blocks.enumerated() {
+    for (index, block) in page.blocks.enumerated() where languages?.contains(block.language) ?? true {
       switch block.language {
       case "console": try await console(block)
       case "gnuplot": try await plot(block)

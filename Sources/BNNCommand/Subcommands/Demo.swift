@@ -8,7 +8,8 @@ import Foundation
 
 struct Demo: ParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "The whole story on a real data set that the command carries: D1, D2, and the union.")
+    abstract: "The whole story on a real data set that the command carries: D1, D2, and the union.",
+    usage: "bnn-update demo [<options>] [<folder>]")
 
   @Argument(help: "Folder for its files; made if it is not there.")
   var folder = "bnn-update-demo"

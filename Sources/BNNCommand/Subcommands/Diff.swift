@@ -4,7 +4,8 @@ import BNNPosteriorFile
 
 struct Diff: ParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "How far two posteriors of one model are apart; exit 2 beyond --tolerance.")
+    abstract: "How far two posteriors of one model are apart; exit 2 beyond --tolerance.",
+    usage: "bnn-update diff [<options>] <first> <second>")
 
   @Argument(help: "A posterior file.")
   var first: String
@@ -34,11 +35,30 @@ struct Diff: ParsableCommand {
       ("max_rel_sd", .number(difference.maxRelSd)), ("kl_forward", .optional(difference.klForward)),
       ("kl_backward", .optional(difference.klBackward)), ("rows", .array([.integer(a.rows), .integer(b.rows)])),
       ("within_tolerance", within.map { .boolean($0) } ?? .null),
+      (
+        "members",
+        .array(
+          difference.members.map { own in
+            .object([
+              ("max_abs_mean", .number(own.maxAbsMean)), ("max_rel_mean", .number(own.maxRelMean)),
+              ("max_rel_sd", .number(own.maxRelSd)), ("kl_forward", .optional(own.klForward)),
+              ("kl_backward", .optional(own.klBackward)),
+            ])
+          })
+      ),
     ])
+    if difference.members.count > 1 {
+      for (k, own) in difference.members.enumerated() {
+        console.say(
+          "network \(k + 1): means by \(readable(own.maxAbsMean)) (relative \(readable(own.maxRelMean))), deviations by "
+            + "\(readable(own.maxRelSd)); KL \(readable(own.klForward)) and \(readable(own.klBackward)) nats")
+      }
+    }
     console.say(
       "means differ by at most \(readable(difference.maxAbsMean)) (relative \(readable(difference.maxRelMean))), "
-        + "deviations by \(readable(difference.maxRelSd)); KL \(readable(difference.klForward)) and "
-        + "\(readable(difference.klBackward)) nats"
+        + "deviations by \(readable(difference.maxRelSd))"
+        + (difference.members.count > 1
+          ? "" : "; KL \(readable(difference.klForward)) and \(readable(difference.klBackward)) nats")
         + (within.map { $0 ? "; within the tolerance" : "; beyond the tolerance" } ?? ""))
     if within == false { throw ExitCode(ExitStatus.found) }
   }

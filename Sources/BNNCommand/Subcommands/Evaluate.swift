@@ -10,7 +10,7 @@ struct Evaluate: ParsableCommand {
   @Argument(help: "The posterior file.")
   var posterior: String
 
-  @Argument(help: "Rows with features and targets.")
+  @Argument(help: "Rows with features and targets: a .csv, .csv.gz or .npy file, or -.")
   var data: String
 
   @Option(name: .long, help: "Another posterior to score on the same rows; exit 2 when the first is worse than it.")
@@ -30,33 +30,48 @@ struct Evaluate: ParsableCommand {
     remark(on: reader, console)
     let each = try score(own, rows)
     let scores = each.map { RegressionScores($0) }
+    let theirs = try other.map { try score($0, rows) }
+    let comparison = try theirs.map { try compare(each, $0) }
     var object = [("rows", JSONText.integer(rows.rows))] + members(scores)
     say(own, rows.rows, scores, console)
 
-    var comparison: PairedComparison?
-    if let other, let against {
-      let theirs = try score(other, rows)
-      let paired = PairedComparison(each, theirs)
-      comparison = paired
+    if let other, let against, let theirs, let comparison {
+      let otherScores = theirs.map { RegressionScores($0) }
       object.append(
         (
           "against",
           .object(
-            members(theirs.map { RegressionScores($0) }) + [
-              ("nll_difference", .number(paired.difference)), ("standard_error", .optional(paired.standardError)),
-              ("worse", .boolean(paired.isWorse)),
+            members(otherScores) + [
+              ("nll_difference", .number(comparison.difference)),
+              ("standard_error", .optional(comparison.standardError)), ("worse", .boolean(comparison.isWorse)),
             ])
         ))
-      if paired.isWorse { object.append(("refused", .object([("why", .string("worse"))]))) }
+      if comparison.isWorse { object.append(("refused", .object([("why", .string("worse"))]))) }
       console.say("\(against), on the same rows:")
-      say(other, rows.rows, theirs.map { RegressionScores($0) }, console)
-      console.say(
-        "\(posterior) is \(paired.difference > 0 ? "worse" : "better") by \(readable(abs(paired.difference))) ± "
-          + "\(readable(paired.standardError)) nats a row"
-          + (paired.isWorse ? ": worse by more than two standard errors" : ""))
+      say(other, rows.rows, otherScores, console)
+      console.say(verdict(comparison))
     }
     console.result(object)
     if comparison?.isWorse == true { throw ExitCode(ExitStatus.found) }
+  }
+
+  private func compare(_ own: [[RowScore]], _ other: [[RowScore]]) throws -> PairedComparison {
+    let result = PairedComparison(own, other)
+    guard result.difference.isFinite else {
+      throw CommandFailure(
+        ExitStatus.failed, "the two cannot be compared: a row's predicted density is too small for a number",
+        file: data, remedy: "look for a target or feature far outside all others")
+    }
+    return result
+  }
+
+  private func verdict(_ comparison: PairedComparison) -> String {
+    let size = readable(abs(comparison.difference))
+    let order =
+      comparison.difference == 0
+      ? "both score the same: \(size)" : "\(posterior) is \(comparison.difference > 0 ? "worse" : "better") by \(size)"
+    return "\(order) ± \(readable(comparison.standardError)) nats a row"
+      + (comparison.isWorse ? ": worse by more than two standard errors" : "")
   }
 
   private func loadOther(_ path: String, _ own: Posterior) throws -> Posterior {

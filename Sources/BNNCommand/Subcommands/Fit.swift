@@ -145,14 +145,15 @@ struct Fit: ParsableCommand {
         .linear(schema: schema, intercept: !noIntercept, standardised: normalize == "standard", prior: prior))
       summary = try absorb(
         reader, into: &update, threads: global.workers, console: console, expected: Set(unused(table.columnNames)))
-      fitted = try update.finish()
+      fitted = try update.finish(threads: global.workers)
     } else {
       (fitted, summary) = try fitNetwork(
         reader, header: table.columnNames, schema: schema, prior: prior, console: console)
     }
     var posterior = fitted.posterior
     let trained = posterior.model.method != .linear
-    var settings = trained ? ["optimiser": epochs == nil ? "l-bfgs" : "adam"] : [:]
+    var settings = tables.lineageSettings(summary)
+    if trained { settings["optimiser"] = epochs == nil ? "l-bfgs" : "adam" }
     if let epochs {
       settings["epochs"] = String(epochs)
       settings["batch_size"] = String(batchSize)
@@ -210,6 +211,7 @@ struct Fit: ParsableCommand {
     remark(on: reader, console, expected: Set(unused(header)))
     var summary = BatchSummary()
     summary.add(dataset)
+    summary.dropped = reader.droppedRows
     guard dataset.rows >= 2 else {
       throw CommandFailure(
         ExitStatus.badData, "a network needs at least two rows to start from, got \(dataset.rows)", file: reader.file,

@@ -6,7 +6,8 @@ import Foundation
 
 struct Inspect: ParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "What a posterior is, what it has seen, and how exact it is.")
+    abstract: "What a posterior is, what it has seen, and how exact it is.",
+    usage: "bnn-update inspect [<options>] <posterior>")
 
   @Argument(help: "The posterior file.")
   var posterior: String
@@ -33,6 +34,17 @@ struct Inspect: ParsableCommand {
       ("lineage", lineage(own.lineage)), ("identified", .boolean(own.isProper)), ("not_identified", .strings(missing)),
       ("noise", .perTarget(own.noiseDeviations)), ("prior_precision", .perTarget(own.priorPrecisions)),
       ("certificate", certificateJSON(own)),
+      (
+        "members",
+        .array(
+          own.members.indices.map { k in
+            .object([
+              ("log_evidence", .optional(own.logEvidence(ofMember: k))),
+              ("noise", .perTarget(own.noiseDeviations(of: own.members[k]))),
+              ("prior_precision", .perTarget(own.priorPrecisions(of: own.members[k]))),
+            ])
+          })
+      ),
     ]
     if own.model.method == .linear {
       object.append(
@@ -72,6 +84,14 @@ struct Inspect: ParsableCommand {
     if missing.isEmpty {
       console.say("noise:       \(readable(own.noiseDeviations)) (standard deviation, target's units)")
       console.say("prior:       precision \(readable(own.priorPrecisions)) on normalised weights")
+      if own.members.count > 1 {
+        for (k, member) in own.members.enumerated() {
+          console.say(
+            "  network \(k + 1): noise \(readable(own.noiseDeviations(of: member))), prior precision "
+              + "\(readable(own.priorPrecisions(of: member))), log evidence \(readable(own.logEvidence(ofMember: k))) nats"
+          )
+        }
+      }
     } else {
       console.say(notIdentified(missing))
     }

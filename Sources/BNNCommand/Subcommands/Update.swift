@@ -36,23 +36,32 @@ struct Update: ParsableCommand {
     } else {
       try refuseOutput(output, amongInputs: [posterior, data])
     }
-    try AtomicFile.check(output, replacing: destination.force || destination.inPlace)
+    try AtomicFile.check(output, replacing: destination.replaces)
     let prior = file.posterior
     let reader = try DatasetReader(path: data, schema: prior.model.schema, options: tables.options)
     var update = SequentialUpdate(prior)
     let summary = try absorb(reader, into: &update, threads: global.workers, console: console)
-    if !allowRepeatedData { try refuseRepeatedData(summary, prior.lineage) }
-    var (next, report) = try update.finish()
+    var settings = tables.lineageSettings(summary)
+    if let earlier = repeatedData(summary, prior.lineage) {
+      guard allowRepeatedData else {
+        throw CommandFailure(
+          ExitStatus.found, "these rows were absorbed before: \(earlier)", file: data,
+          remedy: "counting data twice makes a posterior too sure; --allow-repeated-data absorbs them again",
+          refused: "repeated_data")
+      }
+      settings[UpdateSetting.repeatedData] = "true"
+    }
+    var (next, report) = try update.finish(threads: global.workers)
     next.lineage =
       prior.lineage + [
         LineageEntry(
           number: prior.lineage.count + 1, action: "update", rows: summary.rows, rowDigest: summary.digest.description,
-          method: prior.model.method.rawValue, settings: [:], logEvidence: report.logEvidence, seed: global.seed,
+          method: prior.model.method.rawValue, settings: settings, logEvidence: report.logEvidence, seed: global.seed,
           version: libraryVersion, parent: file.digest, label: destination.label)
       ]
     let (bytes, _) = try PosteriorFile.encode(next)
     if destination.inPlace { try refuseChanged(file) }
-    try AtomicFile.write(bytes, to: output, replacing: destination.force || destination.inPlace)
+    try AtomicFile.write(bytes, to: output, replacing: destination.replaces)
     if summary.rows > prior.rows, prior.model.method != .linear {
       console.note(
         "this batch is larger than everything seen before it (\(summary.rows) rows against \(prior.rows)): a network "
@@ -65,7 +74,7 @@ struct Update: ParsableCommand {
 
   /// Refuses to replace a posterior that another program changed meanwhile.
   private func refuseChanged(_ file: PosteriorFile) throws {
-    guard try PosteriorFile(path: posterior).digest == file.digest else {
+    guard (try? PosteriorFile(path: posterior))?.digest == file.digest else {
       throw CommandFailure(
         ExitStatus.cannotWrite, "was changed by another program during the update; it is left as it is",
         file: posterior,
@@ -73,14 +82,8 @@ struct Update: ParsableCommand {
     }
   }
 
-  /// Refuses a batch whose rows are those of an earlier batch, or of several earlier batches together.
-  private func refuseRepeatedData(_ batch: BatchSummary, _ lineage: [LineageEntry]) throws {
-    func refuse(_ what: String) -> CommandFailure {
-      CommandFailure(
-        ExitStatus.found, "these rows were absorbed before: \(what)", file: data,
-        remedy: "counting data twice makes a posterior too sure; --allow-repeated-data absorbs them again",
-        refused: "repeated_data")
-    }
+  /// Which earlier batch, or run of earlier batches, the rows of this batch are; nil when none.
+  private func repeatedData(_ batch: BatchSummary, _ lineage: [LineageEntry]) -> String? {
     for first in lineage.indices {
       var rows = 0
       var digest = RowDigest()
@@ -89,10 +92,11 @@ struct Update: ParsableCommand {
         rows += lineage[last].rows
         digest.add(own)
         guard rows == batch.rows, digest == batch.digest else { continue }
-        throw refuse(
-          first == last ? "they are the batch of update \(first + 1)" : "they are updates \(first + 1) to \(last + 1)")
+        return first == last
+          ? "they are the batch of update \(first + 1)" : "they are updates \(first + 1) to \(last + 1)"
       }
     }
+    return nil
   }
 }
 
