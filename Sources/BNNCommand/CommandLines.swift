@@ -48,6 +48,7 @@ extension Posterior {
     }
     if !units.isEmpty { words += ["--hidden", units.joined(separator: ",")] }
     if let activation { words += ["--activation", activation] }
+    if let subspace = model.subspace { words += ["--subspace", String(subspace)] }
     if members.count > 1 { words += ["--members", String(members.count)] }
     if !model.intercept { words.append("--no-intercept") }
     if !model.standardised { words += ["--normalize", "none"] }

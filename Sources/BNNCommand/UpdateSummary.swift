@@ -19,6 +19,7 @@ struct UpdateSummary {
       ("log_evidence", .optional(report.logEvidence)), ("log_evidence_total", .optional(report.logEvidenceTotal)),
       ("certificate", certificateJSON(posterior)), ("noise", .perTarget(posterior.noiseDeviations)),
       ("prior_precision", .perTarget(posterior.priorPrecisions)), ("identified", .boolean(posterior.isProper)),
+      ("subspace_share", .optional(report.subspaceShare)),
       ("not_identified", .strings((try? posterior.unidentifiedNames()) ?? [])), ("output", .string(output)),
       ("seconds", .number(seconds)),
     ])
@@ -29,6 +30,11 @@ struct UpdateSummary {
         + ", \(posterior.model.method.rawValue), \(posterior.movingWeights) weights"
         + (posterior.members.count > 1 ? " in each of \(posterior.members.count) members" : "")
         + (report.logEvidence.map { ", log evidence \(readable($0)) nats" } ?? ""))
+    if let share = report.subspaceShare {
+      console.say(
+        "subspace: \(posterior.movingWeights) directions of \(posterior.members[0].theta.count) weights keep "
+          + "\(readable(100 * share)) % of these rows' squared derivatives")
+    }
     if let missing = try? posterior.unidentifiedNames(), !missing.isEmpty {
       console.say(notIdentified(missing))
     } else {
@@ -53,15 +59,23 @@ struct UpdateSummary {
     bytes < 1_000_000 ? "\(max(1, bytes / 1000)) kB" : String(format: "%.1f MB", Double(bytes) / 1e6)
   }
 
-  private var memory: String {
-    let p = Double(posterior.members.first?.statistics.weights ?? 0)
-    return size(Int(8 * (4 * p * p + 2048 * p) * Double(posterior.members.count)) + 20_000_000)
+  /// The numbers of the directions of a subspace, M·P.
+  private var directions: Double {
+    posterior.members.reduce(0) { $0 + Double($1.subspace?.storage.count ?? 0) }
   }
 
-  /// 2·1000·P² flops for the rows and some 6·P³ for the posterior, at the 10 GFlop/s of one ordinary core.
+  private var memory: String {
+    let p = Double(posterior.members.first?.statistics.weights ?? 0)
+    let reduced = directions > 0 ? 2 * directions + 8_388_608 : 0
+    return size(Int(8 * ((4 * p * p + 2048 * p) * Double(posterior.members.count) + reduced)) + 20_000_000)
+  }
+
+  /// 2·1000·P² flops for the rows (and 2·1000·M·P to project them) and some 6·P³ for the posterior, at the 10 GFlop/s of
+  /// one ordinary core.
   private var cost: String {
     let p = Double(posterior.members.first?.statistics.weights ?? 0)
-    let seconds = (2000 * p * p + 6 * p * p * p) * Double(posterior.members.count) / 1e10
+    let seconds =
+      ((2000 * p * p + 6 * p * p * p) * Double(posterior.members.count) + 2000 * directions) / 1e10
     return seconds < 0.1 ? "less than 0.1 s" : String(format: "%.1f s", seconds)
   }
 }

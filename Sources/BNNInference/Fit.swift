@@ -32,19 +32,28 @@ extension Posterior {
   ///   - normalisation: fitted on D1, or identity.
   ///   - members: independently initialised networks, each with a posterior of its own. Member k depends on `seed` and k
   ///     alone: it is the same however many there are.
+  ///   - subspace: for `tangent`, M < P directions in which alone the weights may move (`TangentSubspace`): O(M²) memory
+  ///     for what the data said and O(MP) for the directions, instead of O(P²).
   ///   - threads: members are trained side by side; the result does not depend on it.
   ///   - progress: share of one member's training done, and words; called from the threads that train.
-  /// - Throws: `UpdateError`, `LinearAlgebraError` for data that are not finite.
+  /// - Throws: `UpdateError`, `LinearAlgebraError` for data that are not finite; `UpdateError.unsuitable` for a subspace
+  ///   that is no smaller than the network, or larger than D1's rows can determine.
   public static func network(
     _ spec: NetworkSpec, method: Method, schema: Schema, features: Matrix, targets: Matrix,
     normalisation: Normalisation, standardised: Bool = true, prior: PriorSettings = PriorSettings(),
-    training: TrainingSettings = TrainingSettings(), members: Int = 1, seed: UInt64 = 0, threads: Int = 1,
-    progress: @escaping @Sendable (Double, String) -> Void = { _, _ in }
+    training: TrainingSettings = TrainingSettings(), members: Int = 1, subspace: Int? = nil, seed: UInt64 = 0,
+    threads: Int = 1, progress: @escaping @Sendable (Double, String) -> Void = { _, _ in }
   ) throws -> (posterior: Posterior, report: UpdateReport) {
     precondition(method != .linear, "a linear model has no network")
+    precondition(subspace == nil || method == .tangent, "a subspace belongs to the tangent")
     let model = ModelDescription(
-      method: method, schema: schema, network: spec, intercept: true, standardised: standardised, prior: prior)
+      method: method, schema: schema, network: spec, intercept: true, standardised: standardised, prior: prior,
+      subspace: subspace)
     let network = Network(spec)
+    if let subspace {
+      try TangentSubspace.check(
+        subspace, weights: network.parameterCount, rows: features.rows * network.outputs)
+    }
     let x = normalisation.features(features)
     let y = normalisation.targets(targets)
     let known: Double? =
@@ -60,22 +69,34 @@ extension Posterior {
       fitted += try parallelMap(wave, threads: wave) { offset in
         let k = first + offset
         let trainer = NetworkTraining(
-          network: network, settings: training, prior: prior, knownVariance: known, threads: max(1, threads / wave),
+          network: network, settings: training, prior: prior, knownVariance: known, subspace: subspace,
+          threads: max(1, threads / wave),
           progress: { progress($0, members > 1 ? "network \(k + 1) of \(members), \($1)" : $1) })
         let theta = try trainer.train(x, y, seed: root.split(UInt64(k)))
         var outputRoot: Matrix?
         if method == .tangent, network.outputs > 1 {
           outputRoot = try residualRoot(network, theta, x, y, normalisation: normalisation, noise: prior.noise)
         }
+        var directions: Matrix?
+        if let subspace {
+          progress(1, "choosing \(subspace) of \(theta.count) directions")
+          let tangent = TangentBasis(
+            network: network, theta: theta, normalisation: normalisation, outputRoot: outputRoot)
+          directions = try TangentSubspace.directions(
+            subspace, of: tangent, features: features, stream: root.split(UInt64(k)).split(3),
+            threads: max(1, threads / wave))
+        }
+        let weights = method == .tangent ? network.parameterCount : (network.layers.last?.inputs ?? 0) + 1
         let empty = LinearStatistics(
-          weights: method == .tangent ? network.parameterCount : (network.layers.last?.inputs ?? 0) + 1,
-          responses: method == .tangent ? 1 : network.outputs)
-        return Member(theta: theta, outputRoot: outputRoot, statistics: empty, responses: [])
+          weights: subspace ?? weights, responses: method == .tangent ? 1 : network.outputs)
+        return Member(
+          theta: theta, outputRoot: outputRoot, subspace: directions, statistics: empty, responses: [])
       }
     }
     let start = Posterior(
       model: model, normalisation: normalisation, members: fitted, rows: 0,
-      certificate: certificate(method, standardised: standardised, prior: prior, outputs: network.outputs),
+      certificate: certificate(
+        method, standardised: standardised, prior: prior, outputs: network.outputs, subspace: subspace),
       lineage: [])
     var update = SequentialUpdate(start)
     try update.absorb(features: features, targets: targets, threads: threads)
@@ -83,12 +104,13 @@ extension Posterior {
   }
 
   private static func certificate(
-    _ method: Method, standardised: Bool, prior: PriorSettings, outputs: Int
+    _ method: Method, standardised: Bool, prior: PriorSettings, outputs: Int, subspace: Int?
   ) -> Certificate {
     var conditions: [Certificate.Condition] = []
     if standardised { conditions.append(.init("normalisation", fixedBy: 1)) }
     conditions.append(.init(method == .tangent ? "linearisation point" : "features", fixedBy: 1))
     if method == .tangent, outputs > 1 { conditions.append(.init("output covariance", fixedBy: 1)) }
+    if subspace != nil { conditions.append(.init("subspace", fixedBy: 1)) }
     if prior.precision != .auto || prior.noise != .auto { conditions.append(.init("hyper-parameters", fixedBy: nil)) }
     let what =
       method == .tangent
@@ -99,7 +121,14 @@ extension Posterior {
       reasons: [
         "\(what); in that model the posterior after the batches one by one is the posterior of all rows at once.",
         "Exact does not mean equal to retraining, which would choose its own features from all rows.",
-      ] + tuningReason(prior))
+      ] + (subspace.map(subspaceReason) ?? []) + tuningReason(prior))
+  }
+
+  private static func subspaceReason(_ count: Int) -> [String] {
+    [
+      "The weights move in the \(count) directions that the first batch's derivatives need most; in all others they are "
+        + "held at their trained values."
+    ]
   }
 
   private static func tuningReason(_ prior: PriorSettings) -> [String] {

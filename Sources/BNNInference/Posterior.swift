@@ -25,9 +25,12 @@ public struct ModelDescription: Codable, Sendable, Equatable {
   /// False for `--normalize none`.
   public var standardised: Bool
   public var prior: PriorSettings
+  /// M, the directions in which a tangent's weights may move; nil for all.
+  public var subspace: Int?
 
   public init(
-    method: Method, schema: Schema, network: NetworkSpec?, intercept: Bool, standardised: Bool, prior: PriorSettings
+    method: Method, schema: Schema, network: NetworkSpec?, intercept: Bool, standardised: Bool, prior: PriorSettings,
+    subspace: Int? = nil
   ) {
     self.method = method
     self.schema = schema
@@ -36,6 +39,7 @@ public struct ModelDescription: Codable, Sendable, Equatable {
     self.intercept = intercept
     self.standardised = standardised
     self.prior = prior
+    self.subspace = subspace
   }
 }
 
@@ -46,14 +50,20 @@ public struct Member: Sendable, Equatable {
   /// L (C × C, lower triangular) with LLᵀ the covariance of D1's residuals, by which a tangent with several outputs whitens
   /// them; nil for everything else.
   public var outputRoot: Matrix?
+  /// Sᵀ (M × P, orthonormal rows) of a tangent w = S v restricted to a subspace; nil for everything else.
+  public var subspace: Matrix?
   /// What the data said.
   public var statistics: LinearStatistics
   /// Prior and data together, one per response; a function of everything above.
   public var responses: [LinearResponse]
 
-  public init(theta: [Double], outputRoot: Matrix?, statistics: LinearStatistics, responses: [LinearResponse]) {
+  public init(
+    theta: [Double], outputRoot: Matrix?, subspace: Matrix? = nil, statistics: LinearStatistics,
+    responses: [LinearResponse]
+  ) {
     self.theta = theta
     self.outputRoot = outputRoot
+    self.subspace = subspace
     self.statistics = statistics
     self.responses = responses
   }
@@ -117,7 +127,7 @@ public struct Posterior: Sendable, Equatable {
     case .tangent:
       return TangentBasis(
         network: Network(model.networkOrEmpty), theta: member.theta, normalisation: normalisation,
-        outputRoot: member.outputRoot)
+        outputRoot: member.outputRoot, subspace: member.subspace)
     }
   }
 }

@@ -72,6 +72,10 @@ public struct PosteriorDifference: Sendable, Equatable {
     guard a.model.method == .linear || a.normalisation == b.normalisation else {
       throw refuse("their weights live in different normalisations (they come from different fits)")
     }
+    guard a.model.subspace == b.model.subspace,
+      a.model.subspace == nil
+        || zip(a.members, b.members).allSatisfy({ $0.theta == $1.theta && $0.subspace == $1.subspace })
+    else { throw refuse("their weights move in different subspaces (they come from different fits)") }
     guard a.model.method != .lastLayer || zip(a.members, b.members).allSatisfy({ $0.theta == $1.theta }) else {
       throw refuse("their frozen features differ (they come from different fits)")
     }
@@ -102,11 +106,12 @@ extension PosteriorDifference.OfMember {
 }
 
 extension Posterior {
-  /// The posterior over the weights themselves: for a tangent θ = θ₁ + w.
+  /// The posterior over the weights themselves: for a tangent θ = θ₁ + w, in a subspace v.
   fileprivate func overWeights(response c: Int, of member: Member) -> LinearPosterior? {
     switch model.method {
     case .linear: return inDataUnits(response: c, of: member)
     case .lastLayer: return member.responses[c].posterior
+    case .tangent where model.subspace != nil: return member.responses[c].posterior
     case .tangent:
       return member.responses[c].posterior.map { own in
         LinearPosterior(

@@ -17,6 +17,9 @@ public struct UpdateReport: Sendable, Equatable {
   public var logEvidence: Double?
   /// log p(all rows) at the tuned hyper-parameters, nats, target units; nil where improper.
   public var logEvidenceTotal: Double?
+  /// ‖JS‖²_F/‖J‖²_F of this batch, mean over members: what of its derivatives lies in the subspace that D1 chose; nil
+  /// without one.
+  public var subspaceShare: Double?
 }
 
 /// One batch absorbed by a posterior: rows in, block by block in bounded memory, then the new posterior out.
@@ -27,12 +30,14 @@ public struct SequentialUpdate: Sendable {
   private let before: Posterior
   private var statistics: [LinearStatistics]
   private let bases: [any LinearBasis]
+  private var kept: [KeptSquares?]
   private var rows = 0
 
   public init(_ prior: Posterior) {
     before = prior
     statistics = prior.members.map(\.statistics)
     bases = prior.members.map { prior.basis(of: $0) }
+    kept = prior.members.map { _ in nil }
   }
 
   /// Absorbs data rows in their own units: features n × d, targets n × C. O(n·C·P²).
@@ -46,13 +51,15 @@ public struct SequentialUpdate: Sendable {
       let x = range.count == features.rows ? features : features.rows(range)
       let y = range.count == targets.rows ? targets : targets.rows(range)
       let (bases, current) = (bases, statistics)
-      statistics = try parallelMap(bases.count, threads: threads) { k in
+      let absorbed = try parallelMap(bases.count, threads: threads) { k in
         var own = current[k]
-        var rows = bases[k].rows(features: x, targets: y)
+        var (rows, kept) = bases[k].measuredRows(features: x, targets: y)
         guard rows.isFinite else { throw UpdateError.notFinite("a row of the linearised model") }
         own.absorb(&rows)
-        return own
+        return (own, kept)
       }
+      statistics = absorbed.map(\.0)
+      kept = zip(kept, absorbed).map { before, own in own.1.map { (before ?? KeptSquares()) + $0 } }
     }
     rows += features.rows
   }
@@ -76,7 +83,10 @@ public struct SequentialUpdate: Sendable {
     if let first = formed.first { posterior.normalisation = first.normalisation }
     let total = posterior.members.indices.map { posterior.logEvidence(ofMember: $0) }
     return (
-      posterior, UpdateReport(rows: rows, logEvidence: mean(formed.map(\.batch)), logEvidenceTotal: mean(total))
+      posterior,
+      UpdateReport(
+        rows: rows, logEvidence: mean(formed.map(\.batch)), logEvidenceTotal: mean(total),
+        subspaceShare: mean(kept.map { $0?.share }))
     )
   }
 
@@ -200,7 +210,9 @@ extension Posterior {
     case .lastLayer:
       let count = members[0].statistics.weights
       return (0..<count).map { $0 == count - 1 ? "bias" : "hidden unit \($0)" }
-    case .tangent: return (0..<members[0].statistics.weights).map { "weight \($0)" }
+    case .tangent:
+      let word = model.subspace == nil ? "weight" : "direction"
+      return (0..<members[0].statistics.weights).map { "\(word) \($0)" }
     }
   }
 }

@@ -1,4 +1,5 @@
 import BNNInference
+import BNNModels
 import BNNSafetensors
 import Foundation
 
@@ -128,6 +129,11 @@ public struct PosteriorFile: Sendable {
     let spec = manifest.model.network
     guard (spec == nil) == (manifest.model.method == .linear) else {
       throw .corrupt(file: name, "its manifest has no network for its method")
+    }
+    if let count = manifest.model.subspace {
+      guard manifest.model.method == .tangent, let spec, count >= 1, count < Network(spec).parameterCount else {
+        throw .corrupt(file: name, "its manifest has a subspace that does not fit its network")
+      }
     }
     if let spec {
       guard spec.inputs == d, case .dense(let outputs, _)? = spec.layers.last, outputs == c else {

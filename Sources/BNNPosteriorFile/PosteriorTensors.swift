@@ -10,10 +10,11 @@ import BNNSafetensors
 /// |---|---|---|
 /// | `layers.N.weight`, `layers.N.bias` | PyTorch's | θ₁; for `linear` the posterior mean in the data's own units |
 /// | `tangent.layers.N.…` | the same | posterior mean of the displacement w (the file never holds θ₁ + w) |
-/// | `posterior.C.mean` | [P] | posterior mean of response C in normalised units (`linear`, `last-layer`) |
+/// | `posterior.C.mean` | [P] | posterior mean of response C in normalised units (`linear`, `last-layer`; v of a subspace) |
 /// | `posterior.C.factor` | [P(P+1)/2] | R of the precision RᵀR relative to the noise, packed by rows |
 /// | `statistics` | packed rows of k × (P + C) | what the data said, upper trapezoidal |
 /// | `output_root` | [C, C] | L of the whitening, tangent with several outputs |
+/// | `subspace` | [M, P] | Sᵀ, orthonormal rows, of a tangent w = S v; then P is M above, and `tangent.…` is S v |
 ///
 /// Member k > 0 has the prefix `members.k.`.
 struct MemberTensors {
@@ -35,8 +36,10 @@ struct MemberTensors {
     for (c, response) in member.responses.enumerated() {
       guard let own = response.posterior else { continue }
       if model.method == .tangent, let spec = model.network {
-        result += cut(own.mean, Network(spec).tensors, prefix: prefix + "tangent.")
-      } else {
+        let displacement = member.subspace?.multiplied(by: own.mean, transposed: true) ?? own.mean
+        result += cut(displacement, Network(spec).tensors, prefix: prefix + "tangent.")
+      }
+      if model.method != .tangent || member.subspace != nil {
         result.append(Tensor(name: "\(prefix)posterior.\(c).mean", shape: [own.mean.count], values: own.mean))
       }
       let packed = own.factor.packed
@@ -54,6 +57,9 @@ struct MemberTensors {
     result.append(Tensor(name: "\(prefix)statistics", shape: [packed.count], values: packed))
     if let root = member.outputRoot {
       result.append(Tensor(name: "\(prefix)output_root", shape: [root.rows, root.columns], values: root.storage))
+    }
+    if let own = member.subspace {
+      result.append(Tensor(name: "\(prefix)subspace", shape: [own.rows, own.columns], values: own.storage))
     }
     return result
   }
@@ -83,7 +89,7 @@ struct MemberTensors {
     switch model.method {
     case .linear: (weights, responses) = (d + (model.intercept ? 1 : 0), c)
     case .lastLayer: (weights, responses) = ((network?.layers.last?.inputs ?? 0) + 1, c)
-    case .tangent: (weights, responses) = (network?.parameterCount ?? 0, 1)
+    case .tangent: (weights, responses) = (model.subspace ?? network?.parameterCount ?? 0, 1)
     }
     // Before the first rows a linear model has no responses.
     let unseen = model.method == .linear && entry.observations == 0 && entry.responses.isEmpty
@@ -105,7 +111,10 @@ struct MemberTensors {
         guard let noise = own.noiseBelief else { throw store.corrupt("the noise of response \(index) is not valid") }
         let mean: [Double]
         if model.method == .tangent, let network {
-          mean = try join(network.tensors, prefix: prefix + "tangent.", from: &store)
+          let displacement = try join(network.tensors, prefix: prefix + "tangent.", from: &store)
+          mean =
+            model.subspace == nil
+            ? displacement : try store.take("\(prefix)posterior.\(index).mean", shape: [weights])
         } else {
           mean = try store.take("\(prefix)posterior.\(index).mean", shape: [weights])
         }
@@ -139,7 +148,20 @@ struct MemberTensors {
       }
       root = matrix
     }
-    return Member(theta: theta, outputRoot: root, statistics: statistics, responses: formed)
+    return Member(
+      theta: theta, outputRoot: root, subspace: try subspace(from: &store), statistics: statistics, responses: formed)
+  }
+
+  private func subspace(from store: inout TensorStore) throws(PosteriorFileError) -> Matrix? {
+    guard let count = model.subspace, let spec = model.network else { return nil }
+    let columns = Network(spec).parameterCount
+    let values = try store.take("\(prefix)subspace", shape: [count, columns])
+    let directions = Matrix(rows: count, columns: columns, storage: values)
+    // Unit rows to far more than the rounding of their making; whether they are orthogonal would cost O(M²P).
+    guard directions.squaredRowNorms.allSatisfy({ abs($0 - 1) < 1e-8 }) else {
+      throw store.corrupt("the directions in \(prefix)subspace do not have length 1")
+    }
+    return directions
   }
 
   private func join(

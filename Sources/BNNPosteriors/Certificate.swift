@@ -11,7 +11,7 @@ public struct Certificate: Codable, Sendable, Equatable {
 
   /// Something that was fixed before the rows were absorbed, and the update (1 = the fit) whose batch fixed it.
   public struct Condition: Codable, Sendable, Equatable {
-    /// `normalisation`, `features`, `linearisation point`, `hyper-parameters`, `output covariance`.
+    /// `normalisation`, `features`, `linearisation point`, `hyper-parameters`, `output covariance`, `subspace`.
     public let what: String
     /// Number of the update that fixed it: 1 is the fit; null when the user gave it.
     public let fixedBy: Int?

@@ -15,6 +15,8 @@ public struct LineageEntry: Codable, Sendable, Equatable {
   /// log p(this batch | everything before), nats, in target units, under the hyper-parameters held before it; null
   /// where improper.
   public var logEvidence: Double?
+  /// The share of this batch's squared derivatives that a tangent's subspace keeps; null without a subspace.
+  public var subspaceShare: Double?
   public var seed: UInt64
   /// Version of the library that did it.
   public var version: String
@@ -25,7 +27,7 @@ public struct LineageEntry: Codable, Sendable, Equatable {
 
   public init(
     number: Int, action: String, rows: Int, rowDigest: String, method: String, settings: [String: String],
-    logEvidence: Double?, seed: UInt64, version: String, parent: String?, label: String?
+    logEvidence: Double?, seed: UInt64, version: String, parent: String?, label: String?, subspaceShare: Double? = nil
   ) {
     self.number = number
     self.action = action
@@ -34,6 +36,7 @@ public struct LineageEntry: Codable, Sendable, Equatable {
     self.method = method
     self.settings = settings
     self.logEvidence = logEvidence
+    self.subspaceShare = subspaceShare
     self.seed = seed
     self.version = version
     self.parent = parent
@@ -44,6 +47,7 @@ public struct LineageEntry: Codable, Sendable, Equatable {
     case number, action, rows, method, settings, seed, version, parent, label
     case rowDigest = "row_digest"
     case logEvidence = "log_evidence"
+    case subspaceShare = "subspace_share"
   }
 
   /// Absent values are written as null, so that every entry has every key.
@@ -56,6 +60,7 @@ public struct LineageEntry: Codable, Sendable, Equatable {
     try container.encode(method, forKey: .method)
     try container.encode(settings, forKey: .settings)
     try container.encode(logEvidence, forKey: .logEvidence)
+    try container.encode(subspaceShare, forKey: .subspaceShare)
     try container.encode(seed, forKey: .seed)
     try container.encode(version, forKey: .version)
     try container.encode(parent, forKey: .parent)

@@ -10,6 +10,8 @@ void dpotrf_(const char *uplo, LP n, double *a, LP lda, lapack_int_t *info);
 void dpotri_(const char *uplo, LP n, double *a, LP lda, lapack_int_t *info);
 void dtrtri_(const char *uplo, const char *diag, LP n, double *a, LP lda, lapack_int_t *info);
 void dgelqf_(LP m, LP n, double *a, LP lda, double *tau, double *work, LP lwork, lapack_int_t *info);
+void dgeqrf_(LP m, LP n, double *a, LP lda, double *tau, double *work, LP lwork, lapack_int_t *info);
+void dorgqr_(LP m, LP n, LP k, double *a, LP lda, const double *tau, double *work, LP lwork, lapack_int_t *info);
 void dgelqt_(LP m, LP n, LP mb, double *a, LP lda, double *t, LP ldt, double *work, lapack_int_t *info);
 void dtplqt_(LP m, LP n, LP l, LP mb, double *a, LP lda, double *b, LP ldb, double *t, LP ldt, double *work,
              lapack_int_t *info);

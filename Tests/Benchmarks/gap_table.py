@@ -8,49 +8,14 @@ and cut in half. Three posteriors are made by the command itself; test RMSE and 
 units) are read from `evaluate --json`. The retrained union is averaged over --seeds. Gap closed is
 1 - sum(update - union)/sum(D1 - union) over the splits. Standard library only; long: not part of CI.
 """
-import argparse, csv, gzip, json, pathlib, random, subprocess, sys, tempfile
+import argparse, pathlib, tempfile
 
-here = pathlib.Path(__file__).resolve()
-root = here.parents[2]
-data = root.parent / "shared" / "data" / "uci"
-targets = {
-    "boston": "MEDV", "concrete": "strength_mpa", "energy": "heating_load", "kin8nm": "y",
-    "naval": "gt_compressor_decay", "power": "PE", "wine-red": "quality",
-}
-ignored = {"naval": ["UNUSED_gt_turbine_decay"]}
-
-
-def read(path):
-    path = path if path.exists() else path.with_name(path.name + ".gz")
-    opened = gzip.open(path, "rt") if path.suffix == ".gz" else open(path)
-    with opened as lines:
-        return list(csv.reader(lines))
-
-
-def write(path, header, rows):
-    with open(path, "w", newline="") as out:
-        csv.writer(out, lineterminator="\n").writerows([header] + rows)
-
-
-def run(*words):
-    done = subprocess.run([str(binary), *map(str, words), "--json", "--quiet"], capture_output=True, text=True)
-    if done.returncode:
-        sys.exit(done.stderr)
-    return json.loads(done.stdout)
+import uci
 
 
 def one_split(name, split, hidden, seeds, folder):
-    table = read(data / name / "data.csv")
-    header, rows = table[0], table[1:]
-    test = {int(cell) for cell in read(data / name / "test_splits.csv")[split] if cell.strip()}
-    kept = [i for i in range(len(rows)) if i not in test]
-    random.Random(1000 + split).shuffle(kept)
-    half = len(kept) // 2
-    for part, indices in [("d1", kept[:half]), ("d2", kept[half:]), ("both", kept), ("test", sorted(test))]:
-        write(folder / f"{part}.csv", header, [rows[i] for i in indices])
-    flags = ["--target", targets[name], "--hidden", hidden, "--force"]
-    if name in ignored:
-        flags += ["--ignore", ",".join(ignored[name])]
+    uci.cut(name, split, folder)
+    flags = [*uci.flags(name), "--hidden", hidden, "--force"]
     fit = run("fit", folder / "d1.csv", *flags, "-o", folder / "p1")
     update = run("update", folder / "p1", folder / "d2.csv", "--force", "-o", folder / "p2")
     scores = {"D1": run("evaluate", folder / "p1", folder / "test.csv"),
@@ -68,11 +33,10 @@ parser.add_argument("--sets", default="concrete,energy,kin8nm,power")
 parser.add_argument("--splits", type=int, default=1)
 parser.add_argument("--hidden", default="50")
 parser.add_argument("--seeds", type=int, default=1)
-parser.add_argument("--binary", default=str(root / ".build" / "release" / "bnn-update"))
+parser.add_argument("--binary", default=uci.default_binary)
 arguments = parser.parse_args()
-binary = pathlib.Path(arguments.binary)
-if not data.exists():
-    sys.exit(f"skipped: {data} is not there")
+run = uci.command(arguments.binary)
+uci.require_data()
 
 print("| set | splits | RMSE: D1 only | update | union | closed | NLL: D1 only | update | union | closed | seconds: fit D1, update, union |")
 print("|---|---|---|---|---|---|---|---|---|---|---|")

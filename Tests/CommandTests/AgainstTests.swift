@@ -81,6 +81,7 @@ import Testing
       ["--hidden", "4", "--method", "last-layer", "--normalize", "none", "--epochs", "5", "--batch-size", "8"],
       ["--method", "linear", "--missing", "drop", "--features", "c,a"],
       ["--hidden", "3", "--missing", "drop", "--learning-rate", "0.00001", "--epochs", "2"],
+      ["--hidden", "5", "--subspace", "9", "--members", "2"],
     ])
   func remakes(flags: [String]) throws {
     let table = Table.smooth(rows: 60, seed: 5)

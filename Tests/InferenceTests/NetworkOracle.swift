@@ -16,19 +16,28 @@ struct NetworkOracle {
   let theta: [Wide]
   let normalisation: Normalisation
   var outputRoot: Matrix?
+  /// Sᵀ, row by row.
+  var subspace: [[Wide]]?
 
-  init(_ posterior: Posterior, hidden: Int) {
+  init(_ posterior: Posterior, hidden: Int, member: Int = 0) {
+    let member = posterior.members[member]
     method = posterior.model.method
     inputs = posterior.model.schema.features.count
     outputs = posterior.model.schema.targets.count
     self.hidden = hidden
-    theta = posterior.members[0].theta.map { Wide($0) }
+    theta = member.theta.map { Wide($0) }
     normalisation = posterior.normalisation
-    outputRoot = posterior.members[0].outputRoot
+    outputRoot = member.outputRoot
+    subspace = member.subspace.map { s in (0..<s.rows).map { s.row($0).map { Wide($0) } } }
   }
 
   /// w₀ of the prior N(w₀, σ²/κ I).
-  var priorMean: [Wide]? { method == .tangent ? theta.map { -$0 } : nil }
+  var priorMean: [Wide]? { method == .tangent ? projected(theta).map { -$0 } : nil }
+
+  /// Sᵀ of a vector of weights.
+  private func projected(_ w: [Wide]) -> [Wide] {
+    subspace?.map { zip($0, w).reduce(Wide(0)) { $0 + $1.0 * $1.1 } } ?? w
+  }
 
   private func standardised(_ row: ArraySlice<Double>, _ center: [Double], _ scale: [Double]) -> [Wide] {
     zip(row, zip(center, scale)).map { (Wide($0) - Wide($1.0)) / Wide($1.1) }
@@ -88,7 +97,7 @@ struct NetworkOracle {
         }
       }
       for row in own {
-        phi.append(Array(row.dropLast()))
+        phi.append(projected(Array(row.dropLast())))
         target.append(row[theta.count])
       }
     }
@@ -132,7 +141,8 @@ enum NetworkData {
 
   /// A network trained briefly on D1: what happens to its posterior afterwards does not depend on how good it is.
   static func fit(
-    _ method: Method, _ first: Rows, hidden: Int, prior: PriorSettings = PriorSettings(), members: Int = 1, seed: UInt64
+    _ method: Method, _ first: Rows, hidden: Int, prior: PriorSettings = PriorSettings(), members: Int = 1,
+    subspace: Int? = nil, seed: UInt64
   ) throws -> (posterior: Posterior, report: UpdateReport) {
     let spec = NetworkSpec(inputs: first.x.columns, hidden: [hidden], outputs: first.y.columns, activation: .tanh)
     let data = Dataset(
@@ -141,6 +151,6 @@ enum NetworkData {
     return try Posterior.network(
       spec, method: method, schema: first.schema, features: first.x, targets: first.y,
       normalisation: .fit(data), prior: prior, training: TrainingSettings(rounds: 2, iterations: 15), members: members,
-      seed: seed)
+      subspace: subspace, seed: seed)
   }
 }

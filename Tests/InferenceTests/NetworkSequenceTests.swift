@@ -18,26 +18,38 @@ import Testing
     /// Rows of D1.
     var first: Int
     var rest: Int
-    var description: String { "\(method) \(inputs)-\(hidden)-\(outputs), \(priors), \(first) + \(rest) rows" }
-  }
-
-  static let cases = [Method.tangent, .lastLayer].flatMap { method in
-    [Priors.tuned, .givenPrecision, .givenNoise, .allGiven].flatMap { priors in
-      [
-        Case(method: method, inputs: 3, hidden: 6, outputs: 1, priors: priors, first: 30, rest: 40),
-        Case(method: method, inputs: 3, hidden: 4, outputs: 2, priors: priors, first: 25, rest: 30),
-        // Fewer rows than weights, before and after.
-        Case(method: method, inputs: 3, hidden: 6, outputs: 1, priors: priors, first: 5, rest: 9),
-      ]
+    var subspace: Int?
+    var description: String {
+      "\(method) \(subspace.map { "in \($0) directions " } ?? "")\(inputs)-\(hidden)-\(outputs), \(priors), \(first) + \(rest) rows"
     }
   }
+
+  static let cases =
+    [Method.tangent, .lastLayer].flatMap { method in
+      [Priors.tuned, .givenPrecision, .givenNoise, .allGiven].flatMap { priors in
+        [
+          Case(method: method, inputs: 3, hidden: 6, outputs: 1, priors: priors, first: 30, rest: 40),
+          Case(method: method, inputs: 3, hidden: 4, outputs: 2, priors: priors, first: 25, rest: 30),
+          // Fewer rows than weights, before and after.
+          Case(method: method, inputs: 3, hidden: 6, outputs: 1, priors: priors, first: 5, rest: 9),
+        ]
+      }
+    }
+    + [Priors.tuned, .allGiven].flatMap { priors in
+      [
+        Case(method: .tangent, inputs: 3, hidden: 6, outputs: 1, priors: priors, first: 30, rest: 40, subspace: 12),
+        Case(method: .tangent, inputs: 3, hidden: 4, outputs: 2, priors: priors, first: 25, rest: 30, subspace: 9),
+        Case(method: .tangent, inputs: 3, hidden: 6, outputs: 1, priors: priors, first: 12, rest: 9, subspace: 12),
+      ]
+    }
 
   @Test(arguments: cases) func everyOrderAndCutGivesTheUnion(_ own: Case) throws {
     for seed in Gen.seeds(3) {
       var gen = Gen(seed: seed)
       let rows = NetworkData.rows(&gen, count: own.first + own.rest, inputs: own.inputs, outputs: own.outputs)
       let fitted = try NetworkData.fit(
-        own.method, rows.picking(0..<own.first), hidden: own.hidden, prior: own.priors.settings, seed: seed
+        own.method, rows.picking(0..<own.first), hidden: own.hidden, prior: own.priors.settings, subspace: own.subspace,
+        seed: seed
       ).posterior
       let oracle = NetworkOracle(fitted, hidden: own.hidden)
       let rest = own.first..<rows.count

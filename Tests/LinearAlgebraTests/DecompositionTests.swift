@@ -81,4 +81,36 @@ import Testing
     #expect(throws: LinearAlgebraError.self) { try SingularValueDecomposition(of: a) }
     #expect(throws: LinearAlgebraError.self) { try SymmetricEigen(of: a) }
   }
+
+  /// Householder's Q: orthonormal to a modest multiple of ε·n, and of the same span: rows less their projections vanish.
+  @Test(arguments: [[1, 1], [1, 7], [4, 4], [5, 60], [40, 70]], [1.0, 1e8])
+  func orthonormalRows(shape: [Int], condition: Double) {
+    var gen = Gen(seed: UInt64(shape[0]))
+    let a = gen.matrix(rows: shape[0], columns: shape[1], condition: condition)
+    let q = a.orthonormalRows()
+    let rounding = 10 * Double(shape[1]) * epsilon
+    let gram = Matrix.product(q, q, transposeB: true)
+    #expect(departure(gram) <= rounding)
+    var rest = a
+    rest.accumulate(Matrix.product(a, q, transposeB: true), q, scale: -1)
+    #expect(norm(rest.storage) <= rounding * norm(a.storage))
+  }
+
+  /// max |A − I|.
+  private func departure(_ gram: Matrix) -> Double {
+    var worst = 0.0
+    for i in 0..<gram.rows {
+      for k in 0..<gram.columns { worst = max(worst, abs(gram[i, k] - (i == k ? 1 : 0))) }
+    }
+    return worst
+  }
+
+  @Test func dependentRowsAreCompleted() {
+    for a in [Matrix(rows: 3, columns: 5), Matrix([[1, 2, 3, 4], [2, 4, 6, 8], [0, 0, 0, 0]])] {
+      let q = a.orthonormalRows()
+      let gram = Matrix.product(q, q, transposeB: true)
+      #expect(departure(gram) <= 100 * epsilon)
+    }
+    #expect(Matrix(rows: 0, columns: 5).orthonormalRows() == Matrix(rows: 0, columns: 5))
+  }
 }

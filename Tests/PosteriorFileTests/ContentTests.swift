@@ -43,6 +43,9 @@ import Testing
   }
 
   @Test func tensorsMissingOrTooMany() throws {
+    for name in try OpenFile(Kind.subspace.posterior()).tensors.map(\.name) {
+      #expect(try refusal(.subspace) { $0.tensors.removeAll { $0.name == name } }.contains(name))
+    }
     let names = try OpenFile(Kind.tangentTwoOutputs.posterior()).tensors.map(\.name)
     for name in names {
       #expect(try refusal { $0.tensors.removeAll { $0.name == name } }.contains(name))
@@ -87,6 +90,13 @@ import Testing
       let message = try refusal { file in try file.change("output_root") { $0.values[0] = value } }
       #expect(message.contains("positive definite"))
     }
+  }
+
+  @Test func directionsOfAnotherLength() throws {
+    let message = try refusal(.subspace) { file in
+      try file.change("members.1.subspace") { $0.values[3] += 0.1 }
+    }
+    #expect(message.contains("members.1.subspace"))
   }
 
   /// The reader keeps R's diagonal positive; a negative one is flipped, not trusted to mean something else.
@@ -143,6 +153,9 @@ import Testing
     #expect(try model { $0["method"] = "magic" } != "")
     #expect(try model(.linear) { $0["method"] = "tangent" }.contains("network"))
     #expect(try model(.linear) { $0["intercept"] = false } != "")
+    for count in [0, -1, 13, 1 << 40] { #expect(try model(.subspace) { $0["subspace"] = count }.contains("subspace")) }
+    #expect(try model(.subspace) { $0["subspace"] = 4 }.contains("size"))
+    #expect(try model(.lastLayer) { $0["subspace"] = 2 }.contains("subspace"))
     #expect(try model { $0["schema"] = ["features": ["a"], "targets": ["y0", "y1"]] } != "")
     #expect(try model { $0["schema"] = ["features": ["a", "b"], "targets": ["y0"]] } != "")
     #expect(try model { $0["schema"] = ["features": ["a", "b"], "targets": [String]()] } != "")

@@ -62,6 +62,23 @@ import Testing
     let members = try SafetensorsReader.read(PosteriorFile.encode(Kind.members.posterior()).bytes)
     #expect(members.tensors.contains { $0.name == "members.2.tangent.layers.0.weight" })
 
+    let reduced = try Kind.subspace.posterior()
+    let kept = try SafetensorsReader.read(PosteriorFile.encode(reduced).bytes).tensors
+    let values = Dictionary(uniqueKeysWithValues: kept.map { ($0.name, $0) })
+    #expect(values["subspace"]?.shape == [5, 13] && values["members.1.subspace"]?.shape == [5, 13])
+    #expect(values["posterior.0.mean"]?.shape == [5])
+    // The displacement S v as a reader sees it, weight by weight.
+    let v = try #require(values["posterior.0.mean"]).values
+    let s = try #require(values["subspace"]).values
+    let names = ["layers.0.weight", "layers.0.bias", "layers.1.weight", "layers.1.bias"]
+    let displacement = names.flatMap { values["tangent." + $0]?.values ?? [] }
+    #expect(displacement.count == 13)
+    for (j, own) in displacement.enumerated() {
+      let sum = (0..<5).map { s[$0 * 13 + j] * v[$0] }.reduce(0, +)
+      let difference = abs(own - sum)
+      #expect(difference < 1e-13)
+    }
+
     let linear = try Kind.linearTwoTargets.posterior()
     let own = try SafetensorsReader.read(PosteriorFile.encode(linear).bytes).tensors
     let weight = try #require(own.first { $0.name == "layers.0.weight" })

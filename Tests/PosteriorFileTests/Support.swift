@@ -38,11 +38,11 @@ func bytes(_ path: String) throws -> [UInt8] { [UInt8](try Data(contentsOf: URL(
 /// Posteriors of every kind, cheap to make.
 enum Kind: String, CaseIterable, Sendable {
   case linear, linearTwoTargets, origin, flat, notIdentified, empty, knownNoise, lastLayer, tangent, tangentTwoOutputs
-  case members, knownNoiseNetwork, unstandardised
+  case members, knownNoiseNetwork, unstandardised, subspace, subspaceTwoOutputs
 
   private var outputs: Int {
     switch self {
-    case .linearTwoTargets, .tangentTwoOutputs, .lastLayer: 2
+    case .linearTwoTargets, .tangentTwoOutputs, .lastLayer, .subspaceTwoOutputs: 2
     default: 1
     }
   }
@@ -65,13 +65,15 @@ enum Kind: String, CaseIterable, Sendable {
         .linear(schema: schema, intercept: intercept, standardised: self != .unstandardised, prior: prior),
         x.rows(0..<rows), y.rows(0..<rows))
     }
-    func network(_ method: Method, _ prior: PriorSettings = PriorSettings(), members: Int = 1) throws -> Posterior {
+    func network(_ method: Method, _ prior: PriorSettings = PriorSettings(), members: Int = 1, subspace: Int? = nil)
+      throws -> Posterior
+    {
       let data = Dataset(
         features: x.storage, featureCount: 2, targets: y.storage, targetCount: outputs, rows: rows)
       return try Posterior.network(
         NetworkSpec(inputs: 2, hidden: [3], outputs: outputs, activation: .tanh), method: method, schema: schema,
         features: x, targets: y, normalisation: .fit(data), prior: prior,
-        training: TrainingSettings(rounds: 2, iterations: 8), members: members, seed: seed
+        training: TrainingSettings(rounds: 2, iterations: 8), members: members, subspace: subspace, seed: seed
       ).posterior
     }
     var result: Posterior
@@ -85,13 +87,14 @@ enum Kind: String, CaseIterable, Sendable {
     case .lastLayer: result = try network(.lastLayer)
     case .tangent, .tangentTwoOutputs: result = try network(.tangent)
     case .members: result = try network(.tangent, members: 3)
+    case .subspace, .subspaceTwoOutputs: result = try network(.tangent, members: 2, subspace: 5)
     case .knownNoiseNetwork: result = try network(.tangent, PriorSettings(noise: .given(0.1)))
     }
     result.lineage.append(
       LineageEntry(
         number: 1, action: "fit", rows: rows, rowDigest: String(repeating: "0a", count: 16),
         method: result.model.method.rawValue, settings: ["seed": "1"], logEvidence: -12.25, seed: seed, version: "0",
-        parent: nil, label: "first / \u{1F600} \"batch\""))
+        parent: nil, label: "first / \u{1F600} \"batch\"", subspaceShare: result.model.subspace == nil ? nil : 0.75))
     return result
   }
 }

@@ -34,7 +34,7 @@ import Testing
     #expect(
       Set(object.keys) == [
         "number", "action", "rows", "row_digest", "method", "settings", "log_evidence", "seed", "version", "parent",
-        "label",
+        "label", "subspace_share",
       ])
     #expect(object["log_evidence"] as? Double == -1.25)
     #expect((object["seed"] as? NSNumber)?.uint64Value == .max)

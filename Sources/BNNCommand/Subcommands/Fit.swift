@@ -11,6 +11,8 @@ import Foundation
 enum TangentLimit {
   static let automatic = 2000
   static let possible = 6000
+  /// Numbers of a subspace's directions (M × P) beyond which it is refused: 800 MB, and four times that while it is chosen.
+  static let subspace = 100_000_000
   /// Units of the last hidden layer beyond which a last-layer posterior is refused.
   static let lastLayer = 10_000
   /// Weights beyond which a network is refused.
@@ -35,6 +37,13 @@ struct Fit: ParsableCommand {
 
   @Option(name: .long, help: "tangent, last-layer or linear (default: tangent up to 2,000 weights, then last-layer).")
   var method: String?
+
+  @Option(
+    name: .long,
+    help: """
+      tangent only: let the weights move in this many directions, chosen on D1; for networks beyond about 2,000 weights.
+      """)
+  var subspace: Int?
 
   @Option(name: .long, help: "Units of the hidden layers, comma-separated.")
   var hidden = "50"
@@ -103,6 +112,15 @@ struct Fit: ParsableCommand {
     if noIntercept, method != Method.linear.rawValue {
       throw ValidationError("--no-intercept belongs to --method linear")
     }
+    if let subspace {
+      guard subspace >= 1 else { throw ValidationError("--subspace must be at least 1, got \(subspace)") }
+      guard subspace <= TangentLimit.possible else {
+        throw ValidationError("--subspace can be at most \(TangentLimit.possible), got \(subspace)")
+      }
+      guard method == nil || method == Method.tangent.rawValue else {
+        throw ValidationError("--subspace belongs to --method tangent")
+      }
+    }
     if members > 1, method == Method.linear.rawValue { throw ValidationError("a linear model has one member") }
   }
 
@@ -163,7 +181,8 @@ struct Fit: ParsableCommand {
       LineageEntry(
         number: 1, action: "fit", rows: summary.rows, rowDigest: summary.digest.description,
         method: posterior.model.method.rawValue, settings: settings, logEvidence: fitted.report.logEvidence,
-        seed: global.seed, version: libraryVersion, parent: nil, label: destination.label)
+        seed: global.seed, version: libraryVersion, parent: nil, label: destination.label,
+        subspaceShare: fitted.report.subspaceShare)
     ]
     let (bytes, _) = try PosteriorFile.encode(posterior)
     try AtomicFile.write(bytes, to: destination.output, replacing: destination.force)
@@ -185,12 +204,17 @@ struct Fit: ParsableCommand {
         remedy: "use fewer or smaller layers (--hidden)")
     }
     let chosen: Method
-    if let method {
+    if let subspace {
+      chosen = .tangent
+      try checkSubspace(subspace, weights: weights)
+    } else if let method {
       chosen = Method(rawValue: method) ?? .tangent
       if chosen == .tangent, weights > TangentLimit.possible {
         throw CommandFailure.usage(
           "the tangent of a network with \(weights) weights would need a \(weights) × \(weights) matrix",
-          remedy: "use --method last-layer, or fewer than \(TangentLimit.possible) weights (--hidden)")
+          remedy:
+            "keep some directions of it (--subspace 1000), use --method last-layer, or fewer than "
+            + "\(TangentLimit.possible) weights (--hidden)")
       }
     } else {
       chosen = weights <= TangentLimit.automatic ? .tangent : .lastLayer
@@ -198,7 +222,8 @@ struct Fit: ParsableCommand {
         console.note(
           "the network has \(weights) weights: keeping the posterior of its last layer only, since a tangent update "
             + "would cost about \(Int(pow(Double(weights) / 2000, 3) * 20)) s "
-            + "(--method tangent asks for it up to \(TangentLimit.possible))")
+            + "(--method tangent asks for it up to \(TangentLimit.possible); --subspace M keeps M directions of all weights)"
+        )
       }
     }
     let features = try units().last ?? 0
@@ -217,6 +242,12 @@ struct Fit: ParsableCommand {
         ExitStatus.badData, "a network needs at least two rows to start from, got \(dataset.rows)", file: reader.file,
         remedy: "fit on more rows, or use --method linear, which takes one row at a time")
     }
+    if let subspace, subspace > dataset.rows * schema.targets.count {
+      throw CommandFailure(
+        ExitStatus.badData,
+        "\(dataset.rows) rows determine at most \(dataset.rows * schema.targets.count) directions, not the \(subspace) of "
+          + "--subspace", file: reader.file, remedy: "use a smaller --subspace, or more rows")
+    }
     let normalisation =
       normalize == "standard"
       ? Normalisation.fit(dataset)
@@ -225,8 +256,22 @@ struct Fit: ParsableCommand {
       spec, method: chosen, schema: schema, features: dataset.featureMatrix, targets: dataset.targetMatrix,
       normalisation: normalisation, standardised: normalize == "standard", prior: prior,
       training: TrainingSettings(epochs: epochs, batchSize: batchSize, learningRate: learningRate), members: members,
-      seed: global.seed, threads: global.workers, progress: { _, message in console.progress(message) })
+      subspace: subspace, seed: global.seed, threads: global.workers,
+      progress: { _, message in console.progress(message) })
     console.clearProgress()
     return (fitted, summary)
+  }
+
+  private func checkSubspace(_ count: Int, weights: Int) throws {
+    guard count < weights else {
+      throw CommandFailure.usage(
+        "--subspace \(count) is no reduction: the network has \(weights) weights",
+        remedy: weights <= TangentLimit.possible ? "leave --subspace out" : "use fewer directions")
+    }
+    guard count <= TangentLimit.subspace / weights else {
+      throw CommandFailure.usage(
+        "\(count) directions of \(weights) weights are more numbers than the \(TangentLimit.subspace) that are possible",
+        remedy: "use --subspace \(max(1, TangentLimit.subspace / weights)) or less")
+    }
   }
 }

@@ -80,6 +80,12 @@ struct Inspect: ParsableCommand {
     console.say(
       "weights:     \(own.movingWeights) that move"
         + (own.members.count > 1 ? ", in each of \(own.members.count) members" : ""))
+    if let count = model.subspace {
+      let shares = own.lineage.map { readable($0.subspaceShare) }.joined(separator: ", ")
+      console.say(
+        "subspace:    \(count) directions of \(own.members[0].theta.count) weights; share of the squared derivatives that "
+          + "they keep, batch by batch: \(shares)")
+    }
     console.say("rows seen:   \(own.rows) in \(own.lineage.count) \(own.lineage.count == 1 ? "batch" : "batches")")
     if missing.isEmpty {
       console.say("noise:       \(readable(own.noiseDeviations)) (standard deviation, target's units)")

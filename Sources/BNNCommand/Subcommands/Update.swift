@@ -57,7 +57,8 @@ struct Update: ParsableCommand {
         LineageEntry(
           number: prior.lineage.count + 1, action: "update", rows: summary.rows, rowDigest: summary.digest.description,
           method: prior.model.method.rawValue, settings: settings, logEvidence: report.logEvidence, seed: global.seed,
-          version: libraryVersion, parent: file.digest, label: destination.label)
+          version: libraryVersion, parent: file.digest, label: destination.label,
+          subspaceShare: report.subspaceShare)
       ]
     let (bytes, _) = try PosteriorFile.encode(next)
     if destination.inPlace { try refuseChanged(file) }
@@ -110,6 +111,8 @@ struct PropertyOptions: ParsableArguments {
   @Option(name: .long, help: "Must be the posterior's, when given: no other engine can start from it yet.")
   var method: String?
   @Option(name: .long, help: "Must be the posterior's, when given.")
+  var subspace: Int?
+  @Option(name: .long, help: "Must be the posterior's, when given.")
   var hidden: String?
   @Option(name: .long, help: "Must be the posterior's, when given.")
   var activation: String?
@@ -132,6 +135,7 @@ struct PropertyOptions: ParsableArguments {
       "--target", target.isEmpty ? nil : target.joined(separator: ","), model.schema.targets.joined(separator: ","))
     try same("--features", features, model.schema.features.joined(separator: ","))
     try same("--method", method, model.method.rawValue)
+    try same("--subspace", subspace.map(String.init), model.subspace.map(String.init) ?? "none")
     try same("--likelihood", likelihood, model.likelihood)
     try same("--members", members.map(String.init), String(posterior.members.count))
     try same("--normalize", normalize, model.standardised ? "standard" : "none")

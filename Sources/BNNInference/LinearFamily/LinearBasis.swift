@@ -17,6 +17,8 @@ public protocol LinearBasis: Sendable {
   var piece: Int { get }
   /// [Φ Y] for n data rows in their own units (features n × d, targets n × C): n·C/responses rows, P + responses columns.
   func rows(features: Matrix, targets: Matrix) -> Matrix
+  /// The same rows, and what a basis that keeps a subspace only has kept of them; nil for every other.
+  func measuredRows(features: Matrix, targets: Matrix) -> (rows: Matrix, kept: KeptSquares?)
   /// What predictions need, in normalised units.
   func design(features: Matrix) -> LinearDesign
 }
@@ -24,6 +26,10 @@ public protocol LinearBasis: Sendable {
 extension LinearBasis {
   /// Enough to keep BLAS busy, few enough that a Jacobian's rows stay in a few megabytes.
   public var piece: Int { 1024 }
+
+  public func measuredRows(features: Matrix, targets: Matrix) -> (rows: Matrix, kept: KeptSquares?) {
+    (rows(features: features, targets: targets), nil)
+  }
 
   /// Array rows per data row.
   public var observationsPerRow: Int { responses == 0 ? 0 : outputs / responses }

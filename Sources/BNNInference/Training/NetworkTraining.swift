@@ -1,3 +1,4 @@
+import BNNDatasets
 import BNNLinearAlgebra
 import BNNModels
 import BNNPosteriors
@@ -36,14 +37,19 @@ public struct TrainingSettings: Sendable, Equatable {
 /// fixed (α, σ²), then choose (α, σ²) by the evidence of the model linearised at θ (MacKay 1992, "A practical Bayesian
 /// framework for backpropagation networks"; Immer et al. 2021, "Scalable marginal likelihood estimation").
 public struct NetworkTraining: Sendable {
-  /// Up to this many weights the evidence is the whole network's; beyond, the last layer's.
+  /// Up to this many weights the evidence is the whole network's; beyond, that of its leading directions if the posterior
+  /// will live in a subspace, else the last layer's.
   public static let fullEvidenceLimit = 2000
+  /// Directions that training asks at most: a round of evidence costs 10·n·P times as many flops.
+  static let evidenceDirections = 300
 
   let network: Network
   let settings: TrainingSettings
   let prior: PriorSettings
   /// σ² when the user gave the noise, in normalised units, averaged over targets.
   let knownVariance: Double?
+  /// M, if the posterior will live in a subspace.
+  var subspace: Int?
   let threads: Int
   /// Called with (share done, message); may be slow.
   let progress: @Sendable (Double, String) -> Void
@@ -67,7 +73,7 @@ public struct NetworkTraining: Sendable {
       guard theta.allSatisfy(\.isFinite) else {
         throw UpdateError.notFinite("a weight of the network; try a smaller --learning-rate")
       }
-      if round + 1 < settings.rounds { try tune(&objective, theta, x, y) }
+      if round + 1 < settings.rounds { try tune(&objective, theta, x, y, stream: seed.split(4)) }
       progress(
         Double(round + 1) / Double(settings.rounds),
         "training: round \(round + 1) of \(settings.rounds), noise \(rounded(objective.noiseVariance.squareRoot())) of the target's sd"
@@ -103,15 +109,11 @@ public struct NetworkTraining: Sendable {
   }
 
   /// (α, σ²) ← the maximum of the linearised evidence at θ, where the user left them open.
-  private func tune(_ objective: inout NetworkObjective, _ theta: [Double], _ x: Matrix, _ y: Matrix) throws {
+  private func tune(
+    _ objective: inout NetworkObjective, _ theta: [Double], _ x: Matrix, _ y: Matrix, stream: RandomStream
+  ) throws {
     let noise = knownVariance.map { NoisePrior.known(variance: $0) } ?? .weak
-    let basis: any LinearBasis =
-      network.parameterCount <= Self.fullEvidenceLimit
-      ? TangentBasis(
-        network: network, theta: theta, normalisation: .identity(features: x.columns, targets: y.columns),
-        outputRoot: nil)
-      : LastLayerBasis(
-        network: network, theta: theta, normalisation: .identity(features: x.columns, targets: y.columns))
+    let basis = try evidenceBasis(theta, x, y, stream: stream)
     var statistics = LinearStatistics(weights: basis.weights, responses: basis.responses)
     for start in stride(from: 0, to: x.rows, by: basis.piece) {
       let range = start..<min(start + basis.piece, x.rows)
@@ -135,5 +137,20 @@ public struct NetworkTraining: Sendable {
     }
     objective.noiseVariance = variance
     if prior.precision == .auto { objective.priorPrecision = exp(logPrecision) }
+  }
+
+  /// The model linear at θ whose evidence tunes (α, σ²), for rows that are normalised already.
+  private func evidenceBasis(
+    _ theta: [Double], _ x: Matrix, _ y: Matrix, stream: RandomStream
+  ) throws -> any LinearBasis {
+    let identity = Normalisation.identity(features: x.columns, targets: y.columns)
+    let tangent = TangentBasis(network: network, theta: theta, normalisation: identity, outputRoot: nil)
+    if network.parameterCount <= Self.fullEvidenceLimit { return tangent }
+    guard let subspace else { return LastLayerBasis(network: network, theta: theta, normalisation: identity) }
+    // The same seed in every round: the directions move with θ alone.
+    let directions = try TangentSubspace.directions(
+      min(subspace, Self.evidenceDirections), of: tangent, features: x, stream: stream, threads: threads)
+    return TangentBasis(
+      network: network, theta: theta, normalisation: identity, outputRoot: nil, subspace: directions)
   }
 }
