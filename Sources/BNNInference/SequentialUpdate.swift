@@ -31,6 +31,8 @@ public struct SequentialUpdate: Sendable {
   private var statistics: [LinearStatistics]
   private let bases: [any LinearBasis]
   private var kept: [KeptSquares?]
+  /// What the data said to a linear model, whose rows are the data's own; nil for every other.
+  private var accumulator: RowAccumulator?
   private var rows = 0
 
   public init(_ prior: Posterior) {
@@ -38,6 +40,9 @@ public struct SequentialUpdate: Sendable {
     statistics = prior.members.map(\.statistics)
     bases = prior.members.map { prior.basis(of: $0) }
     kept = prior.members.map { _ in nil }
+    if prior.model.method == .linear, let only = statistics.first {
+      accumulator = RowAccumulator(onto: only.array, ones: prior.model.intercept)
+    }
   }
 
   /// Absorbs data rows in their own units: features n × d, targets n × C. O(n·C·P²).
@@ -45,6 +50,7 @@ public struct SequentialUpdate: Sendable {
   /// - Throws: `UpdateError.notFinite` when a model output or derivative overflows.
   public mutating func absorb(features: Matrix, targets: Matrix, threads: Int = 1) throws {
     precondition(features.rows == targets.rows, "one target row per feature row")
+    guard accumulator == nil else { return try absorbDirectly(features: features, targets: targets) }
     let piece = bases.first?.piece ?? max(1, features.rows)
     for start in stride(from: 0, to: features.rows, by: piece) {
       let range = start..<min(start + piece, features.rows)
@@ -64,10 +70,29 @@ public struct SequentialUpdate: Sendable {
     rows += features.rows
   }
 
+  /// The rows of a linear model are [x y], side by side.
+  private mutating func absorbDirectly(features: Matrix, targets: Matrix) throws {
+    guard features.isFinite, targets.isFinite else { throw UpdateError.notFinite("a feature or target") }
+    let side = Matrix(sideBySide: features, targets)
+    side.storage.withUnsafeBufferPointer { accumulator?.absorb($0, count: side.rows) }
+    rows += side.rows
+  }
+
+  /// What all data said, the accumulator's rows included.
+  private var settledStatistics: [LinearStatistics] {
+    guard let accumulator, let own = statistics.first else { return statistics }
+    return [
+      LinearStatistics(
+        weights: own.weights, responses: own.responses, observations: own.observations + accumulator.count,
+        array: accumulator.settled())
+    ]
+  }
+
   /// The posterior of everything seen. O(P³) a member; members are formed side by side.
   public func finish(threads: Int = 1) throws -> (posterior: Posterior, report: UpdateReport) {
     var posterior = before
     posterior.rows += rows
+    let statistics = settledStatistics
     for k in posterior.members.indices {
       posterior.members[k].statistics = statistics[k]
       posterior.members[k].statistics.normalise()

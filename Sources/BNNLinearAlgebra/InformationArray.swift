@@ -41,9 +41,20 @@ public struct InformationArray: Sendable, Equatable {
     precondition(rows.columns == width, "rows must have w columns")
     guard rows.rows > 0, width > 0 else { return }
     BLASThreads.prepare()
-    if var factor = rows.gramFactor() {
-      if array.rows == width { absorbBlock(&factor, triangular: true) } else { stack(factor) }
-    } else if rows.rows <= Self.rotationLimit {
+    if var factor = rows.gramFactor() { absorb(factor: &factor) } else { absorbOrthogonally(&rows) }
+  }
+
+  /// Absorbs the rows of which an upper triangle (w × w) is the factor; its storage is used as scratch.
+  mutating func absorb(factor: inout Matrix) {
+    BLASThreads.prepare()
+    if array.rows == width { absorbBlock(&factor, triangular: true) } else { stack(factor) }
+  }
+
+  /// Absorbs rows without a Gram matrix, however they are conditioned; their storage is used as scratch.
+  mutating func absorbOrthogonally(_ rows: inout Matrix) {
+    guard rows.rows > 0, width > 0 else { return }
+    BLASThreads.prepare()
+    if rows.rows <= Self.rotationLimit {
       for i in 0..<rows.rows { rotate(in: Array(rows.row(i))) }
     } else if array.rows == width {
       absorbBlock(&rows)

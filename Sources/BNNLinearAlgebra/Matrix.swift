@@ -55,6 +55,27 @@ public struct Matrix: Sendable, Equatable {
       storage: Array(storage[(range.lowerBound * columns)..<(range.upperBound * columns)]))
   }
 
+  /// [A B]: the columns of both, side by side.
+  public init(sideBySide a: Matrix, _ b: Matrix) {
+    precondition(a.rows == b.rows, "matrices side by side have equally many rows")
+    let width = a.columns + b.columns
+    let storage = [Double](unsafeUninitializedCapacity: a.rows * width) { target, count in
+      a.storage.withUnsafeBufferPointer { first in
+        b.storage.withUnsafeBufferPointer { second in
+          for i in 0..<(width > 0 ? a.rows : 0) {
+            let place = target.baseAddress! + i * width
+            if a.columns > 0 { place.initialize(from: first.baseAddress! + i * a.columns, count: a.columns) }
+            if b.columns > 0 {
+              (place + a.columns).initialize(from: second.baseAddress! + i * b.columns, count: b.columns)
+            }
+          }
+        }
+      }
+      count = a.rows * width
+    }
+    self.init(rows: a.rows, columns: width, storage: storage)
+  }
+
   /// The rows of these indices, in their order.
   public func gathering(_ indices: ArraySlice<Int>) -> Matrix {
     var gathered: [Double] = []
