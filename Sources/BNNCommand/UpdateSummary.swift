@@ -66,7 +66,9 @@ struct UpdateSummary {
 
   private var memory: String {
     let p = Double(posterior.members.first?.statistics.weights ?? 0)
-    let reduced = directions > 0 ? 2 * directions + 8_388_608 : 0
+    // Beside the directions a block of derivatives is held, as wide as the network.
+    let width = Double(posterior.members.first?.theta.count ?? 0)
+    let reduced = directions > 0 ? 2 * directions + min(8_388_608, 1024 * width) : 0
     return size(Int(8 * ((4 * p * p + 2048 * p) * Double(posterior.members.count) + reduced)) + 20_000_000)
   }
 

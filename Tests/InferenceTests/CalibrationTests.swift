@@ -29,8 +29,30 @@ import Testing
     var noise: NoisePrior
   }
 
-  /// Runs all replications; `absorbsSecond` false plants the engine that ignores D2.
-  func histograms(_ model: Model, cut: Int, absorbsSecond: Bool = true, seed: UInt64) throws -> Histograms {
+  /// What stands in for the engine, from y = Φw + ε: sequential batches of rows, those before `cut` first.
+  typealias Engine = (Model, [Double]) throws -> LinearPosterior?
+
+  /// The array of the batches that are absorbed, and the posterior formed from it.
+  static func formed(cut: Int, absorbing: [Bool] = [true, true]) -> Engine {
+    { model, y in
+      let p = model.features.columns
+      var statistics = LinearStatistics(weights: p, responses: 1)
+      for (range, absorbed) in zip([0..<cut, cut..<y.count], absorbing) where absorbed {
+        var rows = Matrix(rows: range.count, columns: p + 1)
+        for (i, row) in range.enumerated() {
+          for j in 0..<p { rows[i, j] = model.features[row, j] }
+          rows[i, p] = y[row]
+        }
+        statistics.absorb(&rows)
+      }
+      return try LinearFormation.posterior(
+        statistics.system(response: 0), priorMean: model.priorMean, unpenalised: 0, ratio: model.ratio,
+        noise: model.noise)
+    }
+  }
+
+  /// Runs all replications.
+  func histograms(_ model: Model, seed: UInt64, engine: Engine) throws -> Histograms {
     let p = model.features.columns
     let n = model.features.rows
     var unknown = false
@@ -48,20 +70,7 @@ import Testing
       let truth = stream.normals(p).enumerated().map { (model.priorMean?[$0] ?? 0) + spread * $1 }
       let clean = model.features.multiplied(by: truth)
       let y = zip(clean, stream.normals(n)).map { $0 + variance.squareRoot() * $1 }
-
-      var statistics = LinearStatistics(weights: p, responses: 1)
-      for range in [0..<cut, cut..<n] where range.lowerBound == 0 || absorbsSecond {
-        var rows = Matrix(rows: range.count, columns: p + 1)
-        for (i, row) in range.enumerated() {
-          for j in 0..<p { rows[i, j] = model.features[row, j] }
-          rows[i, p] = y[row]
-        }
-        statistics.absorb(&rows)
-      }
-      let posterior = try #require(
-        try LinearFormation.posterior(
-          statistics.system(response: 0), priorMean: model.priorMean, unpenalised: 0, ratio: model.ratio,
-          noise: model.noise))
+      let posterior = try #require(try engine(model, y))
       let samples = posterior.samples(Self.draws, from: stream.split(9))
       let likelihood = { (w: [Double], variance: Double) -> Double in
         let fit = model.features.multiplied(by: w)
@@ -92,7 +101,7 @@ import Testing
     return try Distributions.chiSquaredUpperTail(statistic, degreesOfFreedom: Double(Self.bins - 1))
   }
 
-  /// Fixed seeds, at most some 40 histograms in all: one in 10⁵ each leaves a false alarm in 2,500 changes of seed.
+  /// Fixed seeds, at most some 100 histograms in all: one in 10⁵ each leaves a false alarm in 1,000 changes of seed.
   static let significance = 1e-5
 
   static let noises: [NoisePrior] = [.known(variance: 0.49), .inverseGamma(shape: 3, rate: 2)]
@@ -102,7 +111,7 @@ import Testing
     var features = gen.matrix(rows: 30, columns: 4)
     for i in 0..<30 { features[i, 0] = 1 }
     let model = Model(features: features, priorMean: nil, ratio: 0.7, noise: Self.noises[noise])
-    for (k, counts) in try histograms(model, cut: 12, seed: 1).enumerated() {
+    for (k, counts) in try histograms(model, seed: 1, engine: Self.formed(cut: 12)).enumerated() {
       #expect(try tail(counts) > Self.significance, "quantity \(k): \(counts)")
     }
   }
@@ -115,17 +124,77 @@ import Testing
     let theta = gen.normals(network.parameterCount)
     let jacobian = network.jacobian(gen.matrix(rows: 40, columns: 2), theta)
     let model = Model(features: jacobian, priorMean: theta.map { -$0 }, ratio: 0.3, noise: Self.noises[noise])
-    for (k, counts) in try histograms(model, cut: 8, seed: 2).enumerated() {
+    for (k, counts) in try histograms(model, seed: 2, engine: Self.formed(cut: 8)).enumerated() {
       #expect(try tail(counts) > Self.significance, "quantity \(k): \(counts)")
     }
   }
 
-  @Test("an engine that ignores D2 passes on its weights and is exposed by the likelihood")
-  func ignoringIsExposed() throws {
+  @Test("last-layer at the features of a fixed network", arguments: noises.indices) func lastLayer(noise: Int) throws {
+    var gen = Gen(seed: 14)
+    let network = Network(NetworkSpec(inputs: 2, hidden: [4, 3], outputs: 1, activation: .tanh))
+    let basis = LastLayerBasis(
+      network: network, theta: gen.normals(network.parameterCount), normalisation: .identity(features: 2, targets: 1))
+    let model = Model(
+      features: basis.design(features: gen.matrix(rows: 30, columns: 2)).rows, priorMean: nil, ratio: 0.4,
+      noise: Self.noises[noise])
+    for (k, counts) in try histograms(model, seed: 4, engine: Self.formed(cut: 11)).enumerated() {
+      #expect(try tail(counts) > Self.significance, "quantity \(k): \(counts)")
+    }
+  }
+
+  /// The whole way of a command's update, rows in and posterior out, with precision and noise given: κ = α σ².
+  @Test("SequentialUpdate at a fixed network, noise and precision given", arguments: [0, 1, 2])
+  func wholeEngine(kind: Int) throws {
+    var gen = Gen(seed: 15)
+    let spec = NetworkSpec(inputs: 2, hidden: [3], outputs: 1, activation: .tanh)
+    let network = Network(spec)
+    let theta = gen.normals(network.parameterCount)
+    let x = gen.matrix(rows: 36, columns: 2)
+    let subspace = kind == 2 ? gen.orthonormal(rows: theta.count, columns: 5).transposed : nil
+    let (deviation, alpha) = (0.6, 1.5)
+    let description = ModelDescription(
+      method: kind == 0 ? .lastLayer : .tangent, schema: Schema(features: ["a", "b"], targets: ["y"]), network: spec,
+      intercept: true, standardised: false, prior: PriorSettings(precision: .given(alpha), noise: .given(deviation)),
+      subspace: subspace?.rows)
+    let width = subspace?.rows ?? (kind == 0 ? 4 : theta.count)
+    let start = Posterior(
+      model: description, normalisation: .identity(features: 2, targets: 1),
+      members: [
+        Member(
+          theta: theta, outputRoot: nil, subspace: subspace, statistics: LinearStatistics(weights: width, responses: 1),
+          responses: [])
+      ], rows: 0, certificate: Certificate(update: .exact, conditionalOn: [], reasons: []), lineage: [])
+    let basis = start.basis(of: start.members[0])
+    let design = basis.design(features: x)
+    let model = Model(
+      features: design.rows, priorMean: basis.priorMean, ratio: alpha * deviation * deviation,
+      noise: .known(variance: deviation * deviation))
+    let all = try histograms(model, seed: UInt64(5 + kind)) { _, y in
+      let targets = zip(y, design.base?.storage ?? y.map { _ in 0 }).map { $0 + $1 }
+      var posterior = start
+      for range in [0..<9, 9..<20, 20..<36] {
+        var update = SequentialUpdate(posterior)
+        try update.absorb(
+          features: x.rows(range), targets: Matrix(rows: range.count, columns: 1, storage: Array(targets[range])))
+        posterior = try update.finish().posterior
+      }
+      return posterior.members[0].responses[0].posterior
+    }
+    #expect(all.count == width + 1)
+    for (k, counts) in all.enumerated() {
+      #expect(try tail(counts) > Self.significance, "quantity \(k): \(counts)")
+    }
+  }
+
+  /// Of D1 and D2, of D1 alone, of neither: what the ranks can and cannot see.
+  @Test(
+    "an engine that ignores D2, or all data, passes on its weights and noise and is exposed by the likelihood",
+    arguments: [[true, false], [false, false]], noises.indices)
+  func ignoringIsExposed(absorbing: [Bool], noise: Int) throws {
     var gen = Gen(seed: 13)
     let model = Model(
-      features: gen.matrix(rows: 30, columns: 3), priorMean: nil, ratio: 0.7, noise: .known(variance: 0.49))
-    let all = try histograms(model, cut: 12, absorbsSecond: false, seed: 3)
+      features: gen.matrix(rows: 30, columns: 3), priorMean: nil, ratio: 0.7, noise: Self.noises[noise])
+    let all = try histograms(model, seed: 3, engine: Self.formed(cut: 12, absorbing: absorbing))
     for counts in all.dropLast() { #expect(try tail(counts) > Self.significance) }
     let likelihood = try #require(all.last)
     #expect(try tail(likelihood) < Self.significance, "\(likelihood)")
