@@ -21,7 +21,7 @@ struct UpdateSummary {
       ("prior_precision", .perTarget(posterior.priorPrecisions)), ("identified", .boolean(posterior.isProper)),
       ("subspace_share", .optional(report.subspaceShare)),
       ("not_identified", .strings((try? posterior.unidentifiedNames()) ?? [])), ("output", .string(output)),
-      ("seconds", .number(seconds)),
+      ("misfit", .optional(report.misfit)), ("seconds", .number(seconds)),
     ])
     let number = posterior.lineage.count
     console.say(

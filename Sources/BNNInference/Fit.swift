@@ -46,6 +46,14 @@ extension Posterior {
   ) throws -> (posterior: Posterior, report: UpdateReport) {
     precondition(method != .linear, "a linear model has no network")
     precondition(subspace == nil || method == .tangent, "a subspace belongs to the tangent")
+    if method == .movingTangent {
+      guard schema.targets.count == 1 else {
+        throw UpdateError.unsuitable("a moving tangent takes one target, got \(schema.targets.count); use tangent for several")
+      }
+      guard !prior.isFlat else {
+        throw UpdateError.unsuitable("a moving tangent needs a prior; a flat one (--prior-precision 0) has no evidence")
+      }
+    }
     let model = ModelDescription(
       method: method, schema: schema, network: spec, intercept: true, standardised: standardised, prior: prior,
       subspace: subspace)
@@ -86,11 +94,14 @@ extension Posterior {
             subspace, of: tangent, features: features, stream: root.split(UInt64(k)).split(3),
             threads: max(1, threads / wave))
         }
-        let weights = method == .tangent ? network.parameterCount : (network.layers.last?.inputs ?? 0) + 1
+        let weights = method.isTangent ? network.parameterCount : (network.layers.last?.inputs ?? 0) + 1
         let empty = LinearStatistics(
-          weights: subspace ?? weights, responses: method == .tangent ? 1 : network.outputs)
+          weights: subspace ?? weights, responses: method.isTangent ? 1 : network.outputs)
+        let store =
+          method == .movingTangent
+          ? TangentStore(anchor: theta, network: network, from: root.split(UInt64(k)).split(3)) : nil
         return Member(
-          theta: theta, outputRoot: outputRoot, subspace: directions, statistics: empty, responses: [])
+          theta: theta, outputRoot: outputRoot, subspace: directions, statistics: empty, responses: [], store: store)
       }
     }
     let start = Posterior(
@@ -100,7 +111,7 @@ extension Posterior {
       lineage: [])
     var update = SequentialUpdate(start)
     try update.absorb(features: features, targets: targets, threads: threads)
-    return try update.finish(threads: threads)
+    return try update.finish(threads: threads, seed: seed)
   }
 
   private static func certificate(
@@ -108,12 +119,12 @@ extension Posterior {
   ) -> Certificate {
     var conditions: [Certificate.Condition] = []
     if standardised { conditions.append(.init("normalisation", fixedBy: 1)) }
-    conditions.append(.init(method == .tangent ? "linearisation point" : "features", fixedBy: 1))
+    conditions.append(.init(method.isTangent ? "linearisation point" : "features", fixedBy: 1))
     if method == .tangent, outputs > 1 { conditions.append(.init("output covariance", fixedBy: 1)) }
     if subspace != nil { conditions.append(.init("subspace", fixedBy: 1)) }
     if prior.precision != .auto || prior.noise != .auto { conditions.append(.init("hyper-parameters", fixedBy: nil)) }
     let what =
-      method == .tangent
+      method.isTangent
       ? "The network is linearised at the weights trained on the first batch"
       : "The last layer is re-estimated on the features trained on the first batch"
     return Certificate(

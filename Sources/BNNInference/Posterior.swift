@@ -11,6 +11,11 @@ public enum Method: String, Codable, CaseIterable, Sendable {
   case lastLayer = "last-layer"
   /// The whole network linearised at its D1 weights.
   case tangent
+  /// The whole network linearised at weights that every update moves.
+  case movingTangent = "moving-tangent"
+
+  /// The whole network linearised, wherever.
+  public var isTangent: Bool { self == .tangent || self == .movingTangent }
 }
 
 /// What a posterior is about: properties that no update may change.
@@ -56,16 +61,19 @@ public struct Member: Sendable, Equatable {
   public var statistics: LinearStatistics
   /// Prior and data together, one per response; a function of everything above.
   public var responses: [LinearResponse]
+  /// What a moving tangent carries from one linearisation point to the next; nil for everything else.
+  public var store: TangentStore?
 
   public init(
     theta: [Double], outputRoot: Matrix?, subspace: Matrix? = nil, statistics: LinearStatistics,
-    responses: [LinearResponse]
+    responses: [LinearResponse], store: TangentStore? = nil
   ) {
     self.theta = theta
     self.outputRoot = outputRoot
     self.subspace = subspace
     self.statistics = statistics
     self.responses = responses
+    self.store = store
   }
 
   /// True when every response has a posterior; before the first rows there are no responses.
@@ -82,10 +90,12 @@ public struct Posterior: Sendable, Equatable {
   public var rows: Int
   public var certificate: Certificate
   public var lineage: [LineageEntry]
+  /// Where the inputs lay, for a moving tangent; nil for everything else.
+  public var inputs: InputSummary?
 
   public init(
     model: ModelDescription, normalisation: Normalisation, members: [Member], rows: Int, certificate: Certificate,
-    lineage: [LineageEntry]
+    lineage: [LineageEntry], inputs: InputSummary? = nil
   ) {
     self.model = model
     self.normalisation = normalisation
@@ -93,6 +103,7 @@ public struct Posterior: Sendable, Equatable {
     self.rows = rows
     self.certificate = certificate
     self.lineage = lineage
+    self.inputs = inputs
   }
 
   /// True when every member's weights are identified.
@@ -107,10 +118,14 @@ public struct Posterior: Sendable, Equatable {
     var result = self
     result.rows = 0
     result.lineage = []
+    result.inputs = nil
     for k in members.indices {
       let own = members[k].statistics
       result.members[k].statistics = LinearStatistics(weights: own.weights, responses: own.responses)
       result.members[k].responses = []
+      if let store = members[k].store {
+        result.members[k].store?.statistics = LinearStatistics(weights: store.statistics.weights, responses: 1)
+      }
     }
     return result
   }
@@ -124,7 +139,7 @@ public struct Posterior: Sendable, Equatable {
         normalisation: normalisation)
     case .lastLayer:
       return LastLayerBasis(network: Network(model.networkOrEmpty), theta: member.theta, normalisation: normalisation)
-    case .tangent:
+    case .tangent, .movingTangent:
       return TangentBasis(
         network: Network(model.networkOrEmpty), theta: member.theta, normalisation: normalisation,
         outputRoot: member.outputRoot, subspace: member.subspace)

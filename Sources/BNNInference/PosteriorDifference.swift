@@ -112,7 +112,7 @@ extension Posterior {
     case .linear: return inDataUnits(response: c, of: member)
     case .lastLayer: return member.responses[c].posterior
     case .tangent where model.subspace != nil: return member.responses[c].posterior
-    case .tangent:
+    case .tangent, .movingTangent:
       return member.responses[c].posterior.map { own in
         LinearPosterior(
           mean: zip(own.mean, member.theta).map { $0 + $1 }, factor: own.factor, noise: own.noise)

@@ -1,5 +1,6 @@
 import BNNDatasets
 import BNNLinearAlgebra
+import BNNModels
 import BNNPosteriors
 
 #if canImport(Glibc)
@@ -20,6 +21,9 @@ public struct UpdateReport: Sendable, Equatable {
   /// ‖JS‖²_F/‖J‖²_F of this batch, mean over members: what of its derivatives lies in the subspace that D1 chose; nil
   /// without one.
   public var subspaceShare: Double?
+  /// After a move of the linearisation point, the share of the derivatives there that the map of the earlier rows'
+  /// statistics cannot say, the largest of the members; nil when nothing moved.
+  public var misfit: Double?
 }
 
 /// One batch absorbed by a posterior: rows in, block by block in bounded memory, then the new posterior out.
@@ -33,15 +37,25 @@ public struct SequentialUpdate: Sendable {
   private var kept: [KeptSquares?]
   /// What the data said to a linear model, whose rows are the data's own; nil for every other.
   private var accumulator: RowAccumulator?
+  /// What a moving tangent needs of the batch beside its statistics; nil for every other.
+  private var moving: MovingBatch?
+  private let moves: Bool
   private var rows = 0
 
-  public init(_ prior: Posterior) {
+  /// - Parameter moving: false keeps a moving tangent where it is, for this batch: exact, as a tangent is.
+  public init(_ prior: Posterior, moving moves: Bool = true) {
+    self.moves = moves
     before = prior
     statistics = prior.members.map(\.statistics)
     bases = prior.members.map { prior.basis(of: $0) }
     kept = prior.members.map { _ in nil }
     if prior.model.method == .linear, let only = statistics.first {
       accumulator = RowAccumulator(onto: only.array, ones: prior.model.intercept)
+    }
+    if prior.model.method == .movingTangent {
+      moving = MovingBatch(
+        prior.members.compactMap(\.store), network: Network(prior.model.networkOrEmpty),
+        normalisation: prior.normalisation)
     }
   }
 
@@ -66,6 +80,7 @@ public struct SequentialUpdate: Sendable {
       }
       statistics = absorbed.map(\.0)
       kept = zip(kept, absorbed).map { before, own in own.1.map { (before ?? KeptSquares()) + $0 } }
+      try moving?.absorb(features: x, targets: y, threads: threads)
     }
     rows += features.rows
   }
@@ -88,8 +103,15 @@ public struct SequentialUpdate: Sendable {
     ]
   }
 
-  /// The posterior of everything seen. O(P³) a member; members are formed side by side.
-  public func finish(threads: Int = 1) throws -> (posterior: Posterior, report: UpdateReport) {
+  /// The posterior of everything seen. O(P³) a member; members are formed side by side. A moving tangent is trained on the
+  /// batch first.
+  ///
+  /// - Parameters:
+  ///   - seed: of the random numbers of a moving tangent; the other methods draw none.
+  ///   - progress: share done and words, for a moving tangent; called from the threads that train.
+  public func finish(
+    threads: Int = 1, seed: UInt64 = 0, progress: @escaping @Sendable (Double, String) -> Void = { _, _ in }
+  ) throws -> (posterior: Posterior, report: UpdateReport) {
     var posterior = before
     posterior.rows += rows
     let statistics = settledStatistics
@@ -106,12 +128,17 @@ public struct SequentialUpdate: Sendable {
     posterior.members = formed.map(\.member)
     // A network's is frozen; a linear model has one member.
     if let first = formed.first { posterior.normalisation = first.normalisation }
+    var misfit: Double?
+    if let moving {
+      (posterior, misfit) = try before.moved(
+        posterior, by: moving, staying: !moves, threads: threads, seed: seed, progress: progress)
+    }
     let total = posterior.members.indices.map { posterior.logEvidence(ofMember: $0) }
     return (
       posterior,
       UpdateReport(
         rows: rows, logEvidence: mean(formed.map(\.batch)), logEvidenceTotal: mean(total),
-        subspaceShare: mean(kept.map { $0?.share }))
+        subspaceShare: mean(kept.map { $0?.share }), misfit: misfit)
     )
   }
 
@@ -235,7 +262,7 @@ extension Posterior {
     case .lastLayer:
       let count = members[0].statistics.weights
       return (0..<count).map { $0 == count - 1 ? "bias" : "hidden unit \($0)" }
-    case .tangent:
+    case .tangent, .movingTangent:
       let word = model.subspace == nil ? "weight" : "direction"
       return (0..<members[0].statistics.weights).map { "\(word) \($0)" }
     }

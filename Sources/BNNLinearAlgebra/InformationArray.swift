@@ -167,3 +167,15 @@ extension InformationArray {
     }
   }
 }
+
+extension InformationArray {
+  /// The array of the same rows with y replaced by y − Φv in the last column: z ← z − Rv, the rest unchanged.
+  package mutating func subtractProduct(with v: [Double]) {
+    precondition(v.count == width - 1, "one entry per column but the last")
+    for i in 0..<min(array.rows, width - 1) {
+      var sum = 0.0
+      for j in i..<(width - 1) { sum += array.storage[i * width + j] * v[j] }
+      array.storage[i * width + width - 1] -= sum
+    }
+  }
+}

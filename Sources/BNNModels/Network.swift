@@ -126,6 +126,13 @@ public struct Network: Sendable {
     return rows
   }
 
+  /// θ with everything but the last layer's weights set to 0. The last layer being linear, f(x; θ) = J(x; θ)·(this part).
+  public func lastLayerPart(of theta: [Double]) -> [Double] {
+    precondition(theta.count == parameterCount, "θ must have \(parameterCount) entries")
+    let own = layers.last?.parameterCount ?? 0
+    return [Double](repeating: 0, count: theta.count - own) + theta.suffix(own)
+  }
+
   /// Walks back from the outputs and hands every layer its δ in the pre-activations.
   private func backward(
     _ trace: Trace, _ parameters: Parameters, outputGradient: Matrix, visit: (Int, Matrix) -> Void

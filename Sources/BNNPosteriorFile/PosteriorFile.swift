@@ -30,7 +30,7 @@ public struct PosteriorFile: Sendable {
     }
     let tensors = posterior.members.enumerated().flatMap { k, member in
       MemberTensors(member: k, model: posterior.model).tensors(of: member, posterior: posterior)
-    }
+    } + (posterior.inputs?.tensors ?? [])
     if let bad = tensors.first(where: { !$0.values.allSatisfy(\.isFinite) }) {
       throw UpdateError.notFinite("the tensor \(bad.name) of the new posterior")
     }
@@ -102,12 +102,15 @@ public struct PosteriorFile: Sendable {
     for (k, entry) in manifest.members.enumerated() {
       members.append(try MemberTensors(member: k, model: manifest.model).member(from: &store, entry: entry))
     }
+    let summary =
+      manifest.model.method == .movingTangent && manifest.rows > 0
+      ? try InputSummary(from: &store, columns: manifest.model.schema.features.count) : nil
     guard store.remaining.isEmpty else {
       throw .corrupt(file: name, "it holds tensors that its manifest does not explain: \(store.remaining[0])")
     }
     posterior = Posterior(
       model: manifest.model, normalisation: manifest.normalisation, members: members, rows: manifest.rows,
-      certificate: manifest.certificate, lineage: manifest.lineage)
+      certificate: manifest.certificate, lineage: manifest.lineage, inputs: summary)
     self.digest = digest
     self.manifest = manifestText
   }
@@ -123,7 +126,7 @@ public struct PosteriorFile: Sendable {
     guard c > 0, !manifest.members.isEmpty, manifest.rows >= 0 else {
       throw .corrupt(file: name, "its manifest names no target or no member")
     }
-    let perRow = manifest.model.method == .tangent ? c : 1
+    let perRow = manifest.model.method.isTangent ? c : 1
     guard manifest.members.allSatisfy({ $0.observations % perRow == 0 && $0.observations / perRow == manifest.rows })
     else { throw .corrupt(file: name, "its manifest contradicts itself about the size of the data it has seen") }
     let spec = manifest.model.network

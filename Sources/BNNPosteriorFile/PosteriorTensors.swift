@@ -15,6 +15,7 @@ import BNNSafetensors
 /// | `statistics` | packed rows of k × (P + C) | what the data said, upper trapezoidal |
 /// | `output_root` | [C, C] | L of the whitening, tangent with several outputs |
 /// | `subspace` | [M, P] | Sᵀ, orthonormal rows, of a tangent w = S v; then P is M above, and `tangent.…` is S v |
+/// | `store.…` | see `StoreTensors.swift` | what a moving tangent carries to its next point |
 ///
 /// Member k > 0 has the prefix `members.k.`.
 struct MemberTensors {
@@ -35,11 +36,11 @@ struct MemberTensors {
     }
     for (c, response) in member.responses.enumerated() {
       guard let own = response.posterior else { continue }
-      if model.method == .tangent, let spec = model.network {
+      if model.method.isTangent, let spec = model.network {
         let displacement = member.subspace?.multiplied(by: own.mean, transposed: true) ?? own.mean
         result += cut(displacement, Network(spec).tensors, prefix: prefix + "tangent.")
       }
-      if model.method != .tangent || member.subspace != nil {
+      if !model.method.isTangent || member.subspace != nil {
         result.append(Tensor(name: "\(prefix)posterior.\(c).mean", shape: [own.mean.count], values: own.mean))
       }
       let packed = own.factor.packed
@@ -61,10 +62,11 @@ struct MemberTensors {
     if let own = member.subspace {
       result.append(Tensor(name: "\(prefix)subspace", shape: [own.rows, own.columns], values: own.storage))
     }
+    if let store = member.store, let spec = model.network { result += tensors(of: store, Network(spec)) }
     return result
   }
 
-  private func cut(_ flat: [Double], _ layout: [(name: String, shape: [Int])], prefix: String) -> [Tensor] {
+  func cut(_ flat: [Double], _ layout: [(name: String, shape: [Int])], prefix: String) -> [Tensor] {
     var offset = 0
     return layout.map { entry in
       let count = entry.shape.reduce(1, *)
@@ -89,7 +91,7 @@ struct MemberTensors {
     switch model.method {
     case .linear: (weights, responses) = (d + (model.intercept ? 1 : 0), c)
     case .lastLayer: (weights, responses) = ((network?.layers.last?.inputs ?? 0) + 1, c)
-    case .tangent: (weights, responses) = (model.subspace ?? network?.parameterCount ?? 0, 1)
+    case .tangent, .movingTangent: (weights, responses) = (model.subspace ?? network?.parameterCount ?? 0, 1)
     }
     // Before the first rows a linear model has no responses.
     let unseen = model.method == .linear && entry.observations == 0 && entry.responses.isEmpty
@@ -110,7 +112,7 @@ struct MemberTensors {
       if own.identified {
         guard let noise = own.noiseBelief else { throw store.corrupt("the noise of response \(index) is not valid") }
         let mean: [Double]
-        if model.method == .tangent, let network {
+        if model.method.isTangent, let network {
           let displacement = try join(network.tensors, prefix: prefix + "tangent.", from: &store)
           mean =
             model.subspace == nil
@@ -148,8 +150,13 @@ struct MemberTensors {
       }
       root = matrix
     }
+    let directions = try subspace(from: &store)
+    let carried = model.method == .movingTangent ? network : nil
     return Member(
-      theta: theta, outputRoot: root, subspace: try subspace(from: &store), statistics: statistics, responses: formed)
+      theta: theta, outputRoot: root, subspace: directions, statistics: statistics, responses: formed,
+      store: try carried.map { network throws(PosteriorFileError) in
+        try tangentStore(network, observations: entry.observations, from: &store)
+      })
   }
 
   private func subspace(from store: inout TensorStore) throws(PosteriorFileError) -> Matrix? {
@@ -164,7 +171,7 @@ struct MemberTensors {
     return directions
   }
 
-  private func join(
+  func join(
     _ layout: [(name: String, shape: [Int])], prefix: String, from store: inout TensorStore
   ) throws(PosteriorFileError) -> [Double] {
     var flat: [Double] = []
@@ -195,10 +202,11 @@ struct TensorStore {
 
   var remaining: [String] { byName.keys.sorted() }
 
-  mutating func take(_ name: String, shape: [Int]) throws(PosteriorFileError) -> [Double] {
+  /// - Parameter shape: nil for one dimension of any length.
+  mutating func take(_ name: String, shape: [Int]?) throws(PosteriorFileError) -> [Double] {
     guard let tensor = byName.removeValue(forKey: name) else { throw corrupt("the tensor \(name) is missing") }
-    guard tensor.shape == shape else {
-      throw corrupt("the tensor \(name) has shape \(tensor.shape), expected \(shape)")
+    guard shape.map({ tensor.shape == $0 }) ?? (tensor.shape.count == 1) else {
+      throw corrupt("the tensor \(name) has shape \(tensor.shape), expected \(shape.map { "\($0)" } ?? "[…]")")
     }
     guard tensor.values.allSatisfy(\.isFinite) else {
       throw corrupt("the tensor \(name) holds a number that is not finite")

@@ -35,7 +35,7 @@ struct Fit: ParsableCommand {
   @Option(name: .long, help: "Columns that are no features, comma-separated.")
   var ignore: String?
 
-  @Option(name: .long, help: "tangent, last-layer or linear (default: tangent up to 2,000 weights, then last-layer).")
+  @Option(name: .long, help: "tangent, moving-tangent, last-layer or linear (default: tangent up to 2,000 weights, then last-layer).")
   var method: String?
 
   @Option(
@@ -209,7 +209,7 @@ struct Fit: ParsableCommand {
       try checkSubspace(subspace, weights: weights)
     } else if let method {
       chosen = Method(rawValue: method) ?? .tangent
-      if chosen == .tangent, weights > TangentLimit.possible {
+      if chosen.isTangent, weights > TangentLimit.possible {
         throw CommandFailure.usage(
           "the tangent of a network with \(weights) weights would need a \(weights) × \(weights) matrix",
           remedy:
@@ -227,7 +227,7 @@ struct Fit: ParsableCommand {
       }
     }
     let features = try units().last ?? 0
-    guard chosen == .tangent || features <= TangentLimit.lastLayer else {
+    guard chosen.isTangent || features <= TangentLimit.lastLayer else {
       throw CommandFailure.usage(
         "the posterior of a last layer on \(features) units would need a \(features) × \(features) matrix",
         remedy: "use at most \(TangentLimit.lastLayer) units in the last hidden layer (--hidden)")

@@ -29,7 +29,7 @@ struct Update: ParsableCommand {
   func execute(_ console: Console) throws -> UpdateSummary {
     let started = Date()
     let file = try loadPosterior(posterior)
-    try properties.check(against: file.posterior, file: posterior)
+    try properties.check(against: file.posterior, file: posterior, allowsStaying: true)
     let output = destination.output ?? posterior
     if destination.inPlace {
       try refuseOutput(output, amongInputs: [data])
@@ -39,7 +39,8 @@ struct Update: ParsableCommand {
     try AtomicFile.check(output, replacing: destination.replaces)
     let prior = file.posterior
     let reader = try DatasetReader(path: data, schema: prior.model.schema, options: tables.options)
-    var update = SequentialUpdate(prior)
+    let stays = prior.model.method == .movingTangent && properties.method == Method.tangent.rawValue
+    var update = SequentialUpdate(prior, moving: !stays)
     let summary = try absorb(reader, into: &update, threads: global.workers, console: console)
     var settings = tables.lineageSettings(summary)
     if let earlier = repeatedData(summary, prior.lineage) {
@@ -51,22 +52,27 @@ struct Update: ParsableCommand {
       }
       settings[UpdateSetting.repeatedData] = "true"
     }
-    var (next, report) = try update.finish(threads: global.workers)
+    var (next, report) = try update.finish(
+      threads: global.workers, seed: global.seed, progress: { _, message in console.progress(message) })
+    console.clearProgress()
     next.lineage =
       prior.lineage + [
         LineageEntry(
           number: prior.lineage.count + 1, action: "update", rows: summary.rows, rowDigest: summary.digest.description,
-          method: prior.model.method.rawValue, settings: settings, logEvidence: report.logEvidence, seed: global.seed,
-          version: libraryVersion, parent: file.digest, label: destination.label,
-          subspaceShare: report.subspaceShare)
+          method: (stays ? Method.tangent : prior.model.method).rawValue, settings: settings,
+          logEvidence: report.logEvidence, seed: global.seed, version: libraryVersion, parent: file.digest,
+          label: destination.label, subspaceShare: report.subspaceShare)
       ]
     let (bytes, _) = try PosteriorFile.encode(next)
     if destination.inPlace { try refuseChanged(file) }
     try AtomicFile.write(bytes, to: output, replacing: destination.replaces)
-    if summary.rows > prior.rows, prior.model.method != .linear {
+    if summary.rows > prior.rows, prior.model.method != .linear,
+      prior.model.method != .movingTangent
+    {
       console.note(
         "this batch is larger than everything seen before it (\(summary.rows) rows against \(prior.rows)): a network "
-          + "fitted on it alone may do better than one linearised at the first batch; compare both on held-out rows")
+          + "fitted on it alone may do better than one linearised at the first batch; compare both on held-out rows, "
+          + "or start from a fit with --method moving-tangent")
     }
     return UpdateSummary(
       action: "update", posterior: next, report: report, output: output, bytes: bytes.count,
@@ -123,7 +129,8 @@ struct PropertyOptions: ParsableArguments {
   @Option(name: .long, help: "Must be the posterior's, when given.")
   var normalize: String?
 
-  func check(against posterior: Posterior, file: String) throws {
+  /// - Parameter allowsStaying: accept `--method tangent` for a moving tangent that is to stay where it is.
+  func check(against posterior: Posterior, file: String, allowsStaying: Bool = false) throws {
     func same(_ flag: String, _ given: String?, _ held: String) throws {
       guard let given, given != held else { return }
       throw CommandFailure(
@@ -134,7 +141,8 @@ struct PropertyOptions: ParsableArguments {
     try same(
       "--target", target.isEmpty ? nil : target.joined(separator: ","), model.schema.targets.joined(separator: ","))
     try same("--features", features, model.schema.features.joined(separator: ","))
-    try same("--method", method, model.method.rawValue)
+    let staysInPlace = allowsStaying && model.method == .movingTangent && method == Method.tangent.rawValue
+    if !staysInPlace { try same("--method", method, model.method.rawValue) }
     try same("--subspace", subspace.map(String.init), model.subspace.map(String.init) ?? "none")
     try same("--likelihood", likelihood, model.likelihood)
     try same("--members", members.map(String.init), String(posterior.members.count))

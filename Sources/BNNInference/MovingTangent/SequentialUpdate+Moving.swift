@@ -1,0 +1,70 @@
+import BNNLinearAlgebra
+import BNNModels
+import BNNPosteriors
+import BNNProbability
+
+extension Posterior {
+  /// The batch that `formed` (this posterior with its rows absorbed where the linearisation point was) has just seen, seen
+  /// from where the point moves to. The first batch moves nothing: it chose the point itself.
+  ///
+  /// - Parameter staying: keep the point, and only the store and the summary of the inputs up to date.
+  /// - Returns: the posterior at the new points, and the largest misfit of a member's map (nil when nothing moved).
+  func moved(
+    _ formed: Posterior, by batch: MovingBatch, staying: Bool, threads: Int, seed: UInt64,
+    progress: @escaping @Sendable (Double, String) -> Void
+  ) throws -> (posterior: Posterior, misfit: Double?) {
+    var result = formed
+    let (features, _) = batch.joined
+    let x = normalisation.features(features)
+    // Each update of a chain draws numbers of its own.
+    let stream = RandomStream(seed: seed).split(0x6d6f_7665).split(UInt64(rows))
+    let summary = stream.split(0)
+    for k in result.members.indices {
+      result.members[k].store = batch.stores[k]
+      result.members[k].store?.statistics.normalise()
+    }
+    guard rows > 0, let inputs, features.rows > 0 else {
+      if features.rows > 0 { result.inputs = try InputSummary(of: x, from: summary) }
+      return (result, nil)
+    }
+    result.inputs = try inputs.merged(rows: rows, with: x, from: summary)
+    if staying { return (result, nil) }
+    let workers = max(1, min(BLASThreads.workers(threads), members.count))
+    let engine = MovingTangent(
+      network: Network(model.networkOrEmpty), normalisation: normalisation, precision: model.prior.precision,
+      threads: max(1, threads / workers), progress: progress)
+    let start = result
+    let moved = try parallelMap(members.count, threads: workers) { k in
+      guard let store = members[k].store, let stay = formed.members[k].responses.first else {
+        throw UpdateError.unsuitable("the posterior has no store to move its linearisation point with")
+      }
+      let found = try engine.move(
+        members[k], store: store, stay: stay, batch: batch, summary: inputs, from: stream.split(UInt64(k) + 1))
+      var own = start
+      own.members[k].theta = found.theta
+      own.members[k].statistics = found.statistics
+      own.members[k].statistics.normalise()
+      _ = try own.form(member: k, after: self)
+      return (member: own.members[k], misfit: found.misfit)
+    }
+    result.members = moved.map(\.member)
+    result.certificate = certificate.moved(byUpdate: lineage.count + 1)
+    return (result, moved.map(\.misfit).max())
+  }
+}
+
+extension Certificate {
+  /// After the linearisation point was moved with the batch of this update.
+  fileprivate func moved(byUpdate number: Int) -> Certificate {
+    Certificate(
+      update: .approximate,
+      conditionalOn: conditionalOn.map {
+        $0.what == "linearisation point" ? Condition($0.what, fixedBy: number) : $0
+      },
+      reasons: [
+        "The linearisation point was moved with the last batch. What the earlier rows said was carried to it by a linear map, "
+          + "fitted at inputs drawn from a summary of theirs.",
+        "The statistics of all rows at the first linearisation point are kept beside it and are exact.",
+      ] + reasons.filter { $0.hasPrefix("The prior") || $0.hasPrefix("The noise") })
+  }
+}
