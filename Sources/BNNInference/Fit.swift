@@ -48,7 +48,8 @@ extension Posterior {
     precondition(subspace == nil || method == .tangent, "a subspace belongs to the tangent")
     if method == .movingTangent {
       guard schema.targets.count == 1 else {
-        throw UpdateError.unsuitable("a moving tangent takes one target, got \(schema.targets.count); use tangent for several")
+        throw UpdateError.unsuitable(
+          "a moving tangent takes one target, got \(schema.targets.count); use tangent for several")
       }
       guard !prior.isFlat else {
         throw UpdateError.unsuitable("a moving tangent needs a prior; a flat one (--prior-precision 0) has no evidence")

@@ -28,9 +28,10 @@ public struct PosteriorFile: Sendable {
     } catch is EncodingError {
       throw UpdateError.notFinite("the noise or the evidence of the new posterior")
     }
-    let tensors = posterior.members.enumerated().flatMap { k, member in
-      MemberTensors(member: k, model: posterior.model).tensors(of: member, posterior: posterior)
-    } + (posterior.inputs?.tensors ?? [])
+    let tensors =
+      posterior.members.enumerated().flatMap { k, member in
+        MemberTensors(member: k, model: posterior.model).tensors(of: member, posterior: posterior)
+      } + (posterior.inputs?.tensors ?? [])
     if let bad = tensors.first(where: { !$0.values.allSatisfy(\.isFinite) }) {
       throw UpdateError.notFinite("the tensor \(bad.name) of the new posterior")
     }

@@ -27,7 +27,8 @@ public struct GaussianMixture: Sendable, Equatable {
   static let steps = 50
 
   public init(weights: [Double], means: Matrix, factors: [TriangularFactor]) {
-    precondition(!weights.isEmpty && weights.count == means.rows && weights.count == factors.count, "one of each per component")
+    precondition(
+      !weights.isEmpty && weights.count == means.rows && weights.count == factors.count, "one of each per component")
     precondition(factors.allSatisfy { $0.dimension == means.columns }, "covariances must be d × d")
     self.weights = weights
     self.means = means

@@ -35,7 +35,9 @@ struct Fit: ParsableCommand {
   @Option(name: .long, help: "Columns that are no features, comma-separated.")
   var ignore: String?
 
-  @Option(name: .long, help: "tangent, moving-tangent, last-layer or linear (default: tangent up to 2,000 weights, then last-layer).")
+  @Option(
+    name: .long,
+    help: "tangent, moving-tangent, last-layer or linear (default: tangent up to 2,000 weights, then last-layer).")
   var method: String?
 
   @Option(

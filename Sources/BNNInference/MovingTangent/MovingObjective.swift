@@ -34,7 +34,9 @@ struct MovingObjective: Sendable {
   }
 
   private static func pieces(_ x: Matrix) -> [Matrix] {
-    stride(from: 0, to: x.rows, by: NetworkObjective.piece).map { x.rows($0..<min($0 + NetworkObjective.piece, x.rows)) }
+    stride(from: 0, to: x.rows, by: NetworkObjective.piece).map {
+      x.rows($0..<min($0 + NetworkObjective.piece, x.rows))
+    }
   }
 
   /// E(θ) and ∇E(θ).

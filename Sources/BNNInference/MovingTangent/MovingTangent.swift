@@ -59,7 +59,8 @@ struct MovingTangent: Sendable {
     var theta = member.theta
     var objective = MovingObjective(
       network: network, surrogate: surrogate, x: x, y: normalisation.targets(targets),
-      noiseVariance: stay.posterior?.noise.scaleSquared ?? 1, priorPrecision: stay.priorPrecision ?? 1, threads: threads)
+      noiseVariance: stay.posterior?.noise.scaleSquared ?? 1, priorPrecision: stay.priorPrecision ?? 1, threads: threads
+    )
     var result = Result(theta: theta, statistics: LinearStatistics(weights: 0, responses: 1), misfit: 0)
     for round in 0..<Self.rounds {
       let found = LevenbergMarquardt(maximumIterations: Self.iterations).minimise(
