@@ -15,9 +15,10 @@ extension Posterior {
       }
       for (setting, flag) in [
         ("epochs", "--epochs"), ("batch_size", "--batch-size"), ("learning_rate", "--learning-rate"),
-        (UpdateSetting.missing, "--missing"),
+        (UpdateSetting.missing, "--missing"), (UpdateSetting.missingValues, "--missing-values"),
+        (UpdateSetting.unseen, "--unseen"),
       ] {
-        if let value = entry.settings[setting] { words += [flag, value] }
+        if let value = entry.settings[setting] { words += Self.flag(flag, value) }
       }
       if entry.settings[UpdateSetting.repeatedData] != nil { words.append("--allow-repeated-data") }
       if let label = entry.label { words += Self.flag("--label", label) }
@@ -32,13 +33,20 @@ extension Posterior {
     value.hasPrefix("-") ? ["\(name)=\(value)"] : [name, value]
   }
 
+  private static func fitsList(_ name: String) -> Bool {
+    !name.contains(",") && name.first?.isWhitespace != true && name.last?.isWhitespace != true
+  }
+
   private var propertyFlags: [String] {
-    var words = model.schema.targets.flatMap { Self.flag("--target", $0) }
+    let schema = model.schema
+    var words = schema.targets.flatMap { Self.flag("--target", $0) }
+    let columns = schema.featureColumns.map(\.name)
     // A name that a comma-separated list cannot hold: the features are then all other columns, as they were.
-    let isList = model.schema.features.allSatisfy { name in
-      !name.contains(",") && name.first?.isWhitespace != true && name.last?.isWhitespace != true
-    }
-    if isList { words += Self.flag("--features", model.schema.features.joined(separator: ",")) }
+    if columns.allSatisfy(Self.fitsList) { words += Self.flag("--features", columns.joined(separator: ",")) }
+    let categories = schema.featureColumns.filter { $0.levels != nil }.map(\.name).filter(Self.fitsList)
+    if !categories.isEmpty { words += Self.flag("--categorical", categories.joined(separator: ",")) }
+    if let time = schema.time { words += Self.flag("--time", time) }
+    if let weights = schema.weights { words += Self.flag("--weights", weights) }
     words += ["--method", model.method.rawValue]
     var units: [String] = []
     var activation: String?

@@ -17,17 +17,31 @@ struct BatchSummary {
   var rows = 0
   var digest = RowDigest()
   var dropped = 0
+  /// Rows with a level never seen before.
+  var unseen = 0
 
   mutating func add(_ block: Dataset) {
     rows += block.rows
     digest.add(block)
   }
+
+  /// What the reader left out or had to interpret, once it has given all rows.
+  mutating func finish(_ reader: DatasetReader) {
+    dropped = reader.droppedRows
+    unseen = reader.unseenRows.reduce(0) { $0 + $1.rows }
+  }
 }
 
 extension DataOptions {
   /// What the lineage keeps of how a batch was read: only what changed it.
-  func lineageSettings(_ batch: BatchSummary) -> [String: String] {
-    batch.dropped > 0 ? [UpdateSetting.missing: missing] : [:]
+  func lineageSettings(_ batch: BatchSummary, _ levels: UnseenOptions? = nil) -> [String: String] {
+    var settings: [String: String] = [:]
+    if batch.dropped > 0 {
+      settings[UpdateSetting.missing] = missing
+      settings[UpdateSetting.missingValues] = missingValues
+    }
+    if batch.unseen > 0 { settings[UpdateSetting.unseen] = levels?.unseen }
+    return settings
   }
 }
 
@@ -42,7 +56,7 @@ func absorb(
     summary.add(block)
     console.progress("\(reader.file): \(summary.rows) rows absorbed")
   }
-  summary.dropped = reader.droppedRows
+  summary.finish(reader)
   console.clearProgress()
   remark(on: reader, console, expected: expected)
   return summary
@@ -83,6 +97,15 @@ func remark(on reader: DatasetReader, _ console: Console, expected: Set<String> 
   }
   if reader.droppedRows > 0 {
     console.note("\(reader.file): left out \(reader.droppedRows) rows with a missing value")
+  }
+  if reader.weightlessRows > 0 { console.note("\(reader.file): left out \(reader.weightlessRows) rows of weight 0") }
+  for (column, rows) in reader.unseenRows {
+    let own = reader.schema.featureColumns.first { $0.name == column }
+    let reference = own?.dropsFirstLevel == true ? own?.levels?.first : nil
+    console.note(
+      "\(reader.file): \(rows) \(rows == 1 ? "row has" : "rows have") a level of \(column) that D1 did not have; "
+        + (reference.map { "they count as \($0), the level without an input" } ?? "all inputs of \(column) are 0 there")
+    )
   }
 }
 

@@ -31,11 +31,14 @@ struct DataOptions: ParsableArguments {
   @Option(name: .long, help: "Byte between the cells of a CSV file; tab or \\t is a tab.")
   var delimiter = ","
 
-  @Option(name: .long, help: "csv or npy, where the name does not tell (needed for standard input).")
+  @Option(name: .long, help: "csv, npy or npz, where the name does not tell (needed for standard input).")
   var format: String?
 
-  @Option(name: .long, help: "error or drop: what to do with a row that lacks a value.")
+  @Option(name: .long, help: "error or drop: what to do with a row that lacks a value (an empty cell, NA, null or ?).")
   var missing = "error"
+
+  @Option(name: .long, help: "More texts that mean a missing value, comma-separated, such as -999,none.")
+  var missingValues: String?
 
   private static let tabs = ["\\t", "tab"]
 
@@ -45,7 +48,7 @@ struct DataOptions: ParsableArguments {
       throw ValidationError("--delimiter must be one byte that is no quote and no line end, got \"\(delimiter)\"")
     }
     if let format, TableFormat(rawValue: format) == nil {
-      throw ValidationError("--format is csv or npy, got \"\(format)\"")
+      throw ValidationError("--format is csv, npy or npz, got \"\(format)\"")
     }
     guard MissingPolicy(rawValue: missing) != nil else {
       throw ValidationError("--missing is error or drop, got \"\(missing)\"")
@@ -55,13 +58,42 @@ struct DataOptions: ParsableArguments {
   var options: TableOptions {
     let byte = Self.tabs.contains(delimiter) ? UInt8(ascii: "\t") : delimiter.utf8.first ?? UInt8(ascii: ",")
     return TableOptions(
-      delimiter: byte, format: format.flatMap(TableFormat.init), missing: MissingPolicy(rawValue: missing) ?? .error)
+      delimiter: byte, format: format.flatMap(TableFormat.init), missing: MissingPolicy(rawValue: missing) ?? .error,
+      missingValues: names(missingValues) ?? [])
+  }
+}
+
+/// What to do with levels of categories that the first data did not have.
+struct UnseenOptions: ParsableArguments {
+  @Option(
+    name: .long, help: "error or ignore: a level that D1 did not have (ignore: all inputs of the category are 0).")
+  var unseen = "error"
+
+  func validate() throws {
+    guard UnseenPolicy(rawValue: unseen) != nil else {
+      throw ValidationError("--unseen is error or ignore, got \"\(unseen)\"")
+    }
+  }
+
+  func apply(to options: TableOptions) -> TableOptions {
+    var options = options
+    options.unseen = UnseenPolicy(rawValue: unseen) ?? .error
+    return options
+  }
+}
+
+/// The names in a list separated by commas.
+func names(_ list: String?) -> [String]? {
+  list.map {
+    $0.split(separator: ",", omittingEmptySubsequences: false).map { $0.trimmingCharacters(in: .whitespaces) }
   }
 }
 
 /// Settings of one update that its lineage entry keeps, under these names, where they mattered.
 enum UpdateSetting {
   static let missing = "missing"
+  static let missingValues = "missing_values"
+  static let unseen = "unseen"
   static let repeatedData = "allow_repeated_data"
 }
 

@@ -8,16 +8,23 @@ final class ByteSource {
   let name: String
   /// The number of bytes there will have been, if that is known without reading them.
   private let size: Int?
-  private let file: InputFile
-  private let inflater: Inflater?
+  private let reader: any ByteReader
   private let buffer: UnsafeMutableRawBufferPointer
   private var start = 0
   private var end = 0
   private var ended = false
   private var consumed = 0
 
-  init(path: String) throws(DataError) {
-    file = try InputFile(path: path)
+  /// Bytes as they are.
+  init(_ reader: any ByteReader) {
+    self.reader = reader
+    name = reader.name
+    size = reader.size
+    buffer = .allocate(byteCount: Self.capacity, alignment: 16)
+  }
+
+  /// The bytes of a file; those that are gzip data, unpacked.
+  init(unpacking file: InputFile) throws(DataError) {
     name = file.name
     var first = UnsafeMutableRawBufferPointer.allocate(byteCount: Self.capacity, alignment: 16)
     var count = 0
@@ -33,16 +40,16 @@ final class ByteSource {
     }
     if Inflater.recognises(UnsafeRawBufferPointer(rebasing: first[..<count])) {
       size = nil
-      inflater = try Inflater(file: file, input: first, count: count)
+      reader = try Inflater(file: file, input: first, count: count)
       first = .allocate(byteCount: Self.capacity, alignment: 16)
       count = 0
     } else {
       size = file.size
-      inflater = nil
+      reader = file
     }
     buffer = first
     end = count
-    if inflater == nil, path.lowercased().hasSuffix(".gz") {
+    if reader is InputFile, name.lowercased().hasSuffix(".gz") {
       throw DataError(
         .badData, count == 0 ? "is empty" : "is named .gz but is not gzip data", file: name,
         remedy: count == 0 ? nil : "rename it if it is not compressed")
@@ -63,7 +70,7 @@ final class ByteSource {
         start = 0
       }
       let space = UnsafeMutableRawBufferPointer(rebasing: buffer[end...])
-      let more = if let inflater { try inflater.read(into: space) } else { try file.read(into: space) }
+      let more = try reader.read(into: space)
       ended = more == 0
       end += more
     }

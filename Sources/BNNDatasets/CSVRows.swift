@@ -5,6 +5,7 @@
 struct CSVRows {
   let file: String
   private let missing: MissingPolicy
+  private let missingValues: MissingValues
   private let parser = DecimalParser()
 
   // MARK: The header
@@ -18,11 +19,21 @@ struct CSVRows {
   /// For each column of the file its place in a block, or −1.
   private var places: [Int] = []
   private var width = 0
+  /// For each place what its cells are for, and whether that is the number and nothing else.
+  private var uses: [ColumnUse] = []
+  private var isPlain: [Bool] = []
+  /// For each column of the file its place among the kept texts, or −1; empty if none is kept.
+  private var keptPlaces: [Int] = []
+  /// For each place, in a first reading.
+  private(set) var profiles: [ColumnProfile] = []
 
   // MARK: Rows that wait
 
   private var values: [Double] = []
   private var rowNumbers: [Int] = []
+  private var texts: [[String]] = []
+  /// Levels of the current row for profiles, by place: known to count once the row is complete.
+  private var levels: [(place: Int, name: String)] = []
   private var taken = 0
   private(set) var droppedRows = 0
   private(set) var deliveredRows = 0
@@ -44,27 +55,47 @@ struct CSVRows {
   private var lastEndWasReturn = false
 
   private struct CellProblem {
+    enum What {
+      case missing, notFinite, notNumber, notText
+      case unseen(LevelCoder)
+    }
+
     let column: Int
-    let value: CellValue
+    let what: What
     let bytes: [UInt8]
+
+    var isMissing: Bool { if case .missing = what { true } else { false } }
   }
 
-  init(file: String, missing: MissingPolicy) {
+  init(file: String, options: TableOptions) {
     self.file = file
-    self.missing = missing
+    missing = options.missing
+    missingValues = MissingValues(options.missingValues)
   }
 
   var waitingRows: Int { rowNumbers.count - taken }
 
   mutating func beginData(columnNames: [String]) {
     self.columnNames = columnNames
-    select(columns: Array(columnNames.indices))
+    select(Selection(numbers: Array(columnNames.indices)))
   }
 
-  mutating func select(columns: [Int]) {
+  mutating func select(_ selection: Selection) {
     places = Array(repeating: -1, count: columnNames.count)
-    for (place, column) in columns.enumerated() { places[column] = place }
-    width = columns.count
+    for (place, column) in selection.columns.enumerated() { places[column.index] = place }
+    width = selection.columns.count
+    uses = selection.columns.map(\.use)
+    isPlain = uses.map(\.isNumber)
+    profiles = uses.map { use in
+      if case .profile(let isCategory) = use {
+        ColumnProfile(isCategory: isCategory)
+      } else {
+        ColumnProfile(isCategory: false)
+      }
+    }
+    keptPlaces = selection.kept.isEmpty ? [] : Array(repeating: -1, count: columnNames.count)
+    for (place, column) in selection.kept.enumerated() { keptPlaces[column] = place }
+    texts = Array(repeating: [], count: selection.kept.count)
   }
 
   mutating func takeBlock(maxRows: Int) -> TableBlock? {
@@ -72,7 +103,7 @@ struct CSVRows {
     let rows = taken..<taken + min(maxRows, waitingRows)
     let block = TableBlock(
       rowNumbers: Array(rowNumbers[rows]), columns: width,
-      values: Array(values[rows.lowerBound * width..<rows.upperBound * width]))
+      values: Array(values[rows.lowerBound * width..<rows.upperBound * width]), texts: texts.map { Array($0[rows]) })
     taken = rows.upperBound
     deliveredRows += rows.count
     return block
@@ -92,18 +123,80 @@ struct CSVRows {
     if column == 0 { beginRow() }
     guard failure == nil else { return }
     let place = column < places.count ? places[column] : -1
+    if !keptPlaces.isEmpty, column < keptPlaces.count, keptPlaces[column] >= 0 {
+      keep(UnsafeBufferPointer(start: bytes, count: count), column: column)
+    }
     guard place >= 0 else {
       countLineEnds(UnsafeBufferPointer(start: bytes, count: count))
       return
     }
     let value = parser.parse(bytes, count)
-    if case .number(let number) = value {
+    if case .number(let number) = value, isPlain[place], missingValues.isEmpty {
       values[values.count - width + place] = number
     } else {
-      let cell = UnsafeBufferPointer(start: bytes, count: count)
-      countLineEnds(cell)
-      note(CellProblem(column: column, value: value, bytes: Array(cell.prefix(400))))
+      endUncommonCell(UnsafeBufferPointer(start: bytes, count: count), value, column: column, place: place)
     }
+  }
+
+  /// A cell that is no number, or of a column from which more than a number is wanted.
+  private mutating func endUncommonCell(
+    _ cell: UnsafeBufferPointer<UInt8>, _ parsed: CellValue, column: Int, place: Int
+  ) {
+    countLineEnds(cell)
+    func problem(_ what: CellProblem.What) -> CellProblem {
+      CellProblem(column: column, what: what, bytes: Array(cell.prefix(400)))
+    }
+    let value = missingValues.isEmpty ? parsed : afterMissingValues(parsed, cell)
+    if value == .missing { return note(problem(.missing)) }
+    switch uses[place] {
+    case .number:
+      switch value {
+      case .number(let number): values[values.count - width + place] = number
+      case .notFinite: note(problem(.notFinite))
+      default: note(problem(.notNumber))
+      }
+    case .level(let coder):
+      guard let level = Level.name(cell) else { return note(problem(.notText)) }
+      guard let code = coder.code(level) else { return note(problem(.unseen(coder))) }
+      values[values.count - width + place] = code
+    case .profile:
+      profile(cell, value, place: place, problem)
+    }
+  }
+
+  private mutating func profile(
+    _ cell: UnsafeBufferPointer<UInt8>, _ value: CellValue, place: Int, _ problem: (CellProblem.What) -> CellProblem
+  ) {
+    if case .number = value {
+      profiles[place].numbers += 1
+    } else if value == .notFinite, !profiles[place].isCategory {
+      return note(problem(.notFinite))
+    } else {
+      profiles[place].texts += 1
+      if ISODate.seconds(cell) != nil { profiles[place].dates += 1 }
+      let isCommaNumber = looksLikeCommaNumber(cell)
+      if isCommaNumber { profiles[place].commaNumbers += 1 }
+      if profiles[place].firstText == nil {
+        profiles[place].firstText = ColumnProfile.Place(
+          row: dataRows + 1, line: line, text: excerpt(cell), isCommaNumber: isCommaNumber)
+      }
+    }
+    guard profiles[place].collectsLevels else { return }
+    guard let level = Level.name(cell) else { return note(problem(.notText)) }
+    levels.append((place, level))
+  }
+
+  private func afterMissingValues(_ value: CellValue, _ cell: UnsafeBufferPointer<UInt8>) -> CellValue {
+    if case .number(let number) = value { return missingValues.contains(number) ? .missing : value }
+    return Level.name(cell).map { missingValues.contains($0.utf8) } == true ? .missing : value
+  }
+
+  private mutating func keep(_ cell: UnsafeBufferPointer<UInt8>, column: Int) {
+    guard let text = String(validating: cell, as: UTF8.self) else {
+      texts[keptPlaces[column]].append("")
+      return note(CellProblem(column: column, what: .notText, bytes: Array(cell.prefix(400))))
+    }
+    texts[keptPlaces[column]].append(text)
   }
 
   mutating func endRow(_ terminator: Int32) {
@@ -134,6 +227,7 @@ struct CSVRows {
       dataRows += 1
       if width == 0 {
         rowNumbers.append(dataRows)
+        for kept in texts.indices { texts[kept].append("") }
       } else if missing == .drop {
         droppedRows += 1
       } else {
@@ -152,13 +246,14 @@ struct CSVRows {
     guard taken > 0, taken >= waitingRows else { return }
     values.removeFirst(taken * width)
     rowNumbers.removeFirst(taken)
+    for kept in texts.indices { texts[kept].removeFirst(taken) }
     taken = 0
   }
 
   private mutating func note(_ new: CellProblem) {
-    if new.value == .missing { rowLacksValue = true }
+    if new.isMissing { rowLacksValue = true }
     // The first cell that is wrong whatever the policy; else the first that lacks a value.
-    if let problem, problem.value != .missing || new.value == .missing { return }
+    if let problem, !problem.isMissing || new.isMissing { return }
     problem = new
   }
 
@@ -167,18 +262,21 @@ struct CSVRows {
     defer {
       problem = nil
       rowLacksValue = false
+      levels.removeAll(keepingCapacity: true)
     }
     guard cells == columnNames.count else {
       return fail(
         "has \(count(cells, "cell")), but the header has \(count(columnNames.count, "column"))", at: rowLine,
         remedy: "look for a missing or an unquoted delimiter")
     }
-    if let problem, missing == .error || problem.value != .missing { return fail(problem) }
+    if let problem, missing == .error || !problem.isMissing { return fail(problem) }
     if rowLacksValue {
       droppedRows += 1
       values.removeLast(width)
+      for kept in texts.indices { texts[kept].removeLast() }
     } else {
       rowNumbers.append(dataRows)
+      for (place, level) in levels { profiles[place].insert(level: level) }
     }
   }
 
@@ -191,7 +289,7 @@ struct CSVRows {
   private mutating func fail(_ problem: CellProblem) {
     let text = excerpt(problem.bytes)
     let name = columnNames[problem.column]
-    switch problem.value {
+    switch problem.what {
     case .missing:
       fail(
         text.isEmpty ? "the value is missing" : "the value is missing (\"\(text)\")", at: rowLine,
@@ -200,10 +298,17 @@ struct CSVRows {
       fail(
         "\"\(text)\" is not a finite number", at: rowLine, column: problem.column,
         remedy: "correct the cell, or leave it empty and give --missing drop")
-    default:
+    case .notText:
+      fail(
+        "\"\(text)\" is not text in UTF-8", at: rowLine, column: problem.column, remedy: "save the table as UTF-8 text")
+    case .unseen(let coder):
+      fail(
+        "\"\(text)\" is a level that the first data did not have", at: rowLine, column: problem.column,
+        remedy: coder.remedy)
+    case .notNumber:
       fail(
         "\"\(text)\" is not a number", at: rowLine, column: problem.column,
-        remedy: looksLikeDecimalComma(problem.bytes)
+        remedy: looksLikeCommaNumber(problem.bytes)
           ? "write numbers with a decimal point and without separators of thousands"
           : dataRows == 1 ? "leave a column of text out with --ignore '\(excerpt(name.utf8))'" : "correct the cell")
     }
@@ -213,13 +318,6 @@ struct CSVRows {
     failure = DataError(
       .badData, message, file: file, row: dataRows, line: line,
       column: column.map { excerpt(columnNames[$0].utf8) }, remedy: remedy)
-  }
-
-  /// Digits with at least one comma: "1,5", "1.234,5", "1,234.5".
-  private func looksLikeDecimalComma(_ bytes: [UInt8]) -> Bool {
-    bytes.contains(UInt8(ascii: ","))
-      && bytes.contains { (48...57).contains($0) }
-      && bytes.allSatisfy { (48...57).contains($0) || "+-.,eE ".utf8.contains($0) }
   }
 
   /// Keeps the count of lines right when quoted cells span several.

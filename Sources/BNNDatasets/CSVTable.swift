@@ -7,14 +7,15 @@ final class CSVTable: TableSource {
   private let parser: CSVParser
   private var ended = false
 
-  init(bytes: ByteSource, delimiter: UInt8, missing: MissingPolicy) throws(DataError) {
+  init(bytes: ByteSource, options: TableOptions) throws(DataError) {
+    let delimiter = options.delimiter
     guard ![0, 0x0A, 0x0D, UInt8(ascii: "\""), UInt8(ascii: " ")].contains(delimiter) else {
       throw DataError(
         .usage, "the delimiter may not be a quote, a blank, a line end or NUL",
         remedy: "the usual ones are ',' ';' '|' and tab")
     }
     self.bytes = bytes
-    parser = CSVParser(file: bytes.name, delimiter: delimiter, missing: missing)
+    parser = CSVParser(file: bytes.name, options: options)
     if try bytes.available(atLeast: 3).starts(with: [0xEF, 0xBB, 0xBF]) { bytes.consume(3) }
 
     // One byte at a time, so that nothing of the first data row is read before the columns are chosen.
@@ -43,8 +44,10 @@ final class CSVTable: TableSource {
 
   var droppedRows: Int { parser.rows.droppedRows }
 
-  func select(columns: [Int]) {
-    parser.select(columns: columns)
+  var profiles: [ColumnProfile] { parser.rows.profiles }
+
+  func select(_ selection: Selection) {
+    parser.select(selection)
   }
 
   func nextBlock(maxRows: Int) throws(DataError) -> TableBlock? {
@@ -79,16 +82,16 @@ private final class CSVParser {
   private let parser: UnsafeMutablePointer<csv_parser>
   private let builder: UnsafeMutablePointer<CSVRows>
 
-  init(file: String, delimiter: UInt8, missing: MissingPolicy) {
+  init(file: String, options: TableOptions) {
     parser = .allocate(capacity: 1)
     parser.initialize(to: csv_parser())
     // Blank lines are reported so that lines can be counted; NUL after each cell, because strtod needs an end.
     csv_init(parser, UInt8(CSV_REPALL_NL | CSV_APPEND_NULL))
-    csv_set_delim(parser, delimiter)
+    csv_set_delim(parser, options.delimiter)
     // Cells grow by this much at a time: the default of 128 bytes makes one long cell quadratic.
     csv_set_blk_size(parser, 1 << 16)
     builder = .allocate(capacity: 1)
-    builder.initialize(to: CSVRows(file: file, missing: missing))
+    builder.initialize(to: CSVRows(file: file, options: options))
   }
 
   deinit {
@@ -103,7 +106,7 @@ private final class CSVParser {
   var headerIsComplete: Bool { builder.pointee.headerIsComplete }
 
   func beginData(columnNames: [String]) { builder.pointee.beginData(columnNames: columnNames) }
-  func select(columns: [Int]) { builder.pointee.select(columns: columns) }
+  func select(_ selection: Selection) { builder.pointee.select(selection) }
   func takeBlock(maxRows: Int) -> TableBlock? { builder.pointee.takeBlock(maxRows: maxRows) }
 
   func feed(_ chunk: UnsafeRawBufferPointer) throws(DataError) {

@@ -3,8 +3,10 @@ import CZlib
 /// A gzip stream, possibly of several members one after the other, unpacked as it is read.
 ///
 /// Owns the compressed bytes already read and zlib's state, which must not move in memory.
-final class Inflater {
-  private let file: InputFile
+final class Inflater: ByteReader {
+  var name: String { file.name }
+  var size: Int? { nil }
+  private let file: any ByteReader
   private let input: UnsafeMutableRawBufferPointer
   private let stream: UnsafeMutablePointer<z_stream>
   private let ready: Bool
@@ -12,7 +14,7 @@ final class Inflater {
   private var ended = false
 
   /// Takes over `input`, whose first `count` bytes are the beginning of the file.
-  init(file: InputFile, input: UnsafeMutableRawBufferPointer, count: Int) throws(DataError) {
+  init(file: any ByteReader, input: UnsafeMutableRawBufferPointer, count: Int) throws(DataError) {
     self.file = file
     self.input = input
     stream = .allocate(capacity: 1)

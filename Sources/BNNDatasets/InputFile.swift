@@ -1,12 +1,22 @@
 import Foundation
 
+/// Bytes that are read once from front to back.
+protocol ByteReader: AnyObject {
+  /// The name for messages.
+  var name: String { get }
+  /// The number of bytes there will be in all, if that is known without reading them.
+  var size: Int? { get }
+  /// Reads at least one byte unless the bytes have ended; returns how many.
+  func read(into target: UnsafeMutableRawBufferPointer) throws(DataError) -> Int
+}
+
 /// An open file or standard input, read once from front to back. Closed when released.
-final class InputFile {
+final class InputFile: ByteReader {
   /// The name for messages.
   let name: String
   /// The size in bytes of a regular file; unknown for a pipe.
   let size: Int?
-  private let descriptor: Int32
+  let descriptor: Int32
 
   init(path: String) throws(DataError) {
     guard path != "-" else {
@@ -28,6 +38,13 @@ final class InputFile {
     if status.st_mode & S_IFMT == S_IFDIR { throw Self.failure(EISDIR, file: path) }
   }
 
+  /// Takes over an open file, from where it stands.
+  init(descriptor: Int32, name: String, size: Int?) {
+    self.descriptor = descriptor
+    self.name = name
+    self.size = size
+  }
+
   deinit {
     if descriptor > STDIN_FILENO { close(descriptor) }
   }
@@ -41,7 +58,7 @@ final class InputFile {
     }
   }
 
-  private static func failure(_ code: Int32, file: String) -> DataError {
+  static func failure(_ code: Int32, file: String) -> DataError {
     switch code {
     case ENOENT, ENOTDIR:
       DataError(.missingInput, "there is no such file", file: file, remedy: "check the path")

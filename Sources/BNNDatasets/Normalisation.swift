@@ -1,4 +1,5 @@
-/// The shift and scale of each column, fitted on the first data and then frozen.
+/// The shift and scale of each column, fitted on the first data and then frozen. The inputs of a category are columns
+/// like every other: a prior on normalised weights then expects of each level the same share of the target's variance.
 ///
 ///     normalised = (value − center) / scale
 public struct Normalisation: Codable, Hashable, Sendable {

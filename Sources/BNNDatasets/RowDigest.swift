@@ -4,8 +4,8 @@ import CXXHash
 ///
 ///     digest = Σ over rows of XXH3-128(bytes of the row)   modulo 2^128
 ///
-/// The bytes of a row are its features and then its targets, in the order of the schema, each a little-endian double;
-/// −0 counts as +0. A row that comes twice counts twice. Digests of disjoint parts add up to the digest of the union.
+/// The bytes of a row are its features (a category as its inputs of 0 and 1), then its targets, in the order of the schema,
+/// then its weight if there are weights, each a little-endian double; −0 counts as +0. A row that comes twice counts twice. Digests of disjoint parts add up to the digest of the union.
 /// It finds accidents, as a file absorbed twice; it does not resist forgery.
 public struct RowDigest: Hashable, Sendable, Codable, CustomStringConvertible {
   private var high: UInt64 = 0
@@ -44,13 +44,15 @@ public struct RowDigest: Hashable, Sendable, Codable, CustomStringConvertible {
   /// - Complexity: O(rows × columns).
   public mutating func add(_ data: Dataset) {
     let (inputs, outputs) = (data.featureCount, data.targetCount)
-    var row = [Double](repeating: 0, count: inputs + outputs)
+    let weights = data.weights ?? []
+    var row = [Double](repeating: 0, count: inputs + outputs + (data.weights == nil ? 0 : 1))
     data.features.withUnsafeBufferPointer { features in
       data.targets.withUnsafeBufferPointer { targets in
         for index in 0..<data.rows {
           let hash = row.withUnsafeMutableBufferPointer { row in
             for column in 0..<inputs { row[column] = canonical(features[index * inputs + column]) }
             for column in 0..<outputs { row[inputs + column] = canonical(targets[index * outputs + column]) }
+            if index < weights.count { row[inputs + outputs] = canonical(weights[index]) }
             return XXH3_128bits(row.baseAddress, row.count * MemoryLayout<Double>.size)
           }
           add(high: hash.high64, low: hash.low64)

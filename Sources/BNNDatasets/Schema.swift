@@ -1,63 +1,92 @@
 /// The columns of a model by name: chosen on the first data and then frozen, order included.
-public struct Schema: Codable, Hashable, Sendable {
-  public var features: [String]
-  public var targets: [String]
+public struct Schema: Hashable, Sendable {
+  /// The columns of the table that are features.
+  public let featureColumns: [FeatureColumn]
+  public let targets: [String]
+  /// The column of row weights.
+  public let weights: String?
+  /// The column that says when a row was observed; no feature.
+  public let time: String?
+  /// The inputs of the model: a number's column by its name, a category as "column=level" for each level.
+  public let features: [String]
 
-  public init(features: [String], targets: [String]) {
-    self.features = features
+  public init(featureColumns: [FeatureColumn], targets: [String], weights: String? = nil, time: String? = nil) {
+    self.featureColumns = featureColumns
     self.targets = targets
+    self.weights = weights
+    self.time = time
+    features = featureColumns.flatMap(\.inputs)
+  }
+
+  /// A schema of numbers only.
+  public init(features: [String], targets: [String]) {
+    self.init(featureColumns: features.map { FeatureColumn(name: $0) }, targets: targets)
   }
 
   /// What a table must have of the targets.
   public enum Targets: Sendable {
+    /// All of them, and the column of weights if there is one.
     case required
-    /// All of them or none, as for a prediction; with only some of them, none is read.
+    /// All of them or none, as for a prediction; with only some of them, none is read. Weights are not read.
     case optional
   }
 
   /// Where in a table the columns of a schema are.
   public struct Columns: Sendable, Equatable {
-    /// The index of each feature, in the order of the schema.
+    /// The index of each feature column, in the order of the schema.
     public let features: [Int]
     /// The index of each target, in the order of the schema; empty if they are absent.
     public let targets: [Int]
+    /// The index of the column of weights; nil if there is none or it is not needed.
+    public let weights: Int?
+    /// The index of the column of times; likewise.
+    public let time: Int?
     /// The names of all other columns, in the order of the table; worth one line to the user.
     public let ignored: [String]
   }
 
   /// Finds the columns in a header, in whatever order they are there.
   ///
+  /// - Parameter readsTime: whether the column of times, if there is one, must be there.
   /// - Throws: `DataError` that names all missing columns, the nearest name there is for each, and what there is; or a
   ///   column of the schema that is there twice.
   /// - Complexity: O(columns); with missing ones O(missing × columns).
-  public func resolve(header: [String], targets wanted: Targets = .required, file: String) throws(DataError) -> Columns
-  {
+  public func resolve(
+    header: [String], targets wanted: Targets = .required, readsTime: Bool = false, file: String
+  ) throws(DataError) -> Columns {
     let index = Dictionary(header.enumerated().map { ($1, $0) }, uniquingKeysWith: { first, _ in first })
     let absent = targets.contains { index[$0] == nil }
     let present = wanted == .optional && absent ? [] : targets
-    let missing = (features + present).filter { index[$0] == nil }
+    let weighted = wanted == .required ? weights : nil
+    let timed = readsTime ? time : nil
+    let names = featureColumns.map(\.name)
+    let asked = names + present + [weighted, timed].compactMap { $0 }
+    let missing = asked.filter { index[$0] == nil }
     guard missing.isEmpty else { throw Self.missing(missing, header: header, file: file) }
-    let used = Set(features + present)
+    let used = Set(asked)
     if let twice = Self.repeated(header.filter(used.contains)).first {
       throw DataError(
         .badData, "the column \"\(excerpt(twice.utf8))\" is there twice", file: file, remedy: "rename one of them")
     }
+    let known = used.union([weights, time].compactMap { $0 })
     return Columns(
-      features: features.compactMap { index[$0] }, targets: present.compactMap { index[$0] },
-      ignored: header.filter { !used.contains($0) })
+      features: names.compactMap { index[$0] }, targets: present.compactMap { index[$0] },
+      weights: weighted.flatMap { index[$0] }, time: timed.flatMap { index[$0] },
+      ignored: header.filter { !known.contains($0) })
   }
 
-  /// The schema of first data.
+  /// The schema of first data, every feature taken for a number; `Schema.fit` finds the categories.
   ///
   /// - Parameters:
   ///   - targets: names of columns of the header.
-  ///   - features: names of columns, in the order wanted; if nil, all columns that are not targets and not ignored.
+  ///   - features: names of columns, in the order wanted; if nil, all columns that are nothing else.
   ///   - ignore: names of columns that are no features.
+  ///   - weights, time: names of columns that are no features.
   ///   - allowingNoFeatures: accept a table of targets only.
   /// - Throws: `DataError` if the header repeats a name, lacks a name asked for, or a column is asked to be two things.
   public static func choose(
-    header: [String], targets: [String], features: [String]? = nil, ignore: [String] = [],
-    allowingNoFeatures: Bool = false, file: String
+    header: [String], targets: [String], features: [String]? = nil, ignore: [String] = [], weights: String? = nil,
+    time: String? = nil, allowingNoFeatures: Bool = false, file: String
   ) throws(DataError) -> Schema {
     let twice = repeated(header)
     guard twice.isEmpty else {
@@ -65,16 +94,17 @@ public struct Schema: Codable, Hashable, Sendable {
         .badData, "the header has columns of the same name: \(listing(twice))", file: file,
         remedy: "give each column a name of its own")
     }
-    let asked = targets + (features ?? []) + ignore
+    let special = [weights, time].compactMap { $0 }
+    let asked = targets + (features ?? []) + ignore + special
     let known = Set(header)
     let missing = asked.filter { !known.contains($0) }
     guard missing.isEmpty else { throw Self.missing(missing, header: header, file: file) }
     if let both = repeated(asked).first {
       throw DataError(
         .usage, "the column \"\(excerpt(both.utf8))\" is asked for twice", file: file,
-        remedy: "name it once, as target, as feature or as ignored")
+        remedy: "name it once, as target, as feature, as ignored, as weights or as time")
     }
-    let others = Set(targets + ignore)
+    let others = Set(targets + ignore + special)
     let chosen = features ?? header.filter { !others.contains($0) }
     guard !chosen.isEmpty || allowingNoFeatures else {
       throw DataError(
@@ -88,7 +118,8 @@ public struct Schema: Codable, Hashable, Sendable {
         .badData, "column \(position + 1) has no name; row numbers?", file: file,
         remedy: "give it a name, or leave it out with --ignore ''")
     }
-    return Schema(features: chosen, targets: targets)
+    return Schema(
+      featureColumns: chosen.map { FeatureColumn(name: $0) }, targets: targets, weights: weights, time: time)
   }
 
   private static func repeated(_ names: [String]) -> [String] {
@@ -98,7 +129,7 @@ public struct Schema: Codable, Hashable, Sendable {
     return twice
   }
 
-  private static func missing(_ names: [String], header: [String], file: String) -> DataError {
+  static func missing(_ names: [String], header: [String], file: String) -> DataError {
     let described = names.map { name in
       nearest(to: name, in: header).map { "\(excerpt(name.utf8)) (did you mean \(excerpt($0.utf8))?)" } ?? name
     }

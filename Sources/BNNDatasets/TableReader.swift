@@ -5,6 +5,8 @@ public struct TableBlock: Sendable, Equatable {
   public let columns: Int
   /// [rows × columns], row-major, finite, the columns in the order in which they were chosen.
   public let values: [Double]
+  /// The cells of the columns whose text is kept, column by column.
+  let texts: [[String]]
 
   public var rows: Int { rowNumbers.count }
 }
@@ -13,7 +15,9 @@ public struct TableBlock: Sendable, Equatable {
 protocol TableSource: AnyObject {
   var columnNames: [String] { get }
   var droppedRows: Int { get }
-  func select(columns: [Int])
+  /// What a reading for profiles has found.
+  var profiles: [ColumnProfile] { get }
+  func select(_ selection: Selection)
   func nextBlock(maxRows: Int) throws(DataError) -> TableBlock?
 }
 
@@ -28,7 +32,7 @@ protocol TableSource: AnyObject {
 public final class TableReader {
   /// The name for messages: the path as given, or "standard input".
   public let file: String
-  /// The header of a csv file; "0", "1", … for an array.
+  /// The header of a csv file; "0", "1", … for an array; for an .npz file the names of its arrays.
   public let columnNames: [String]
   private let source: any TableSource
   private var started = false
@@ -38,20 +42,63 @@ public final class TableReader {
   /// - Parameters:
   ///   - path: a file, or "-" for standard input, which needs `options.format`.
   /// - Throws: `DataError`: no such file, a folder, an empty file, damaged gzip data, a header that cannot be one.
-  public init(path: String, options: TableOptions = TableOptions()) throws(DataError) {
-    guard let format = options.format ?? TableFormat.infer(fromPath: path) else {
-      throw DataError(
-        .usage, path == "-" ? "has no name that tells its format" : "the name does not tell the format",
-        file: path == "-" ? "standard input" : path, remedy: "give --format csv or --format npy")
+  public convenience init(path: String, options: TableOptions = TableOptions()) throws(DataError) {
+    let format = try Self.format(of: path, options)
+    // The directory of a zip archive is at its end: a pipe must be kept first.
+    if format == .npz {
+      try self.init(TableInput(path: path), format: format, options: options)
+    } else {
+      try self.init(unpacking: InputFile(path: path), format: format, options: options)
     }
-    let bytes = try ByteSource(path: path)
-    file = bytes.name
+  }
+
+  /// Opens a table that may be read again later, one reader after the other.
+  ///
+  /// - Throws: as for a path.
+  public convenience init(_ input: TableInput, options: TableOptions = TableOptions()) throws(DataError) {
+    try self.init(input, format: Self.format(of: input.path, options), options: options)
+  }
+
+  private convenience init(_ input: TableInput, format: TableFormat, options: TableOptions) throws(DataError) {
+    guard format == .npz else {
+      try self.init(unpacking: input.open(), format: format, options: options)
+      return
+    }
+    let start = try ByteSource(input.open())
+    try Self.checkKind(of: start, format: format)
+    self.init(source: try ArrayTable(zip: input, options: options), file: input.file)
+  }
+
+  private convenience init(unpacking file: InputFile, format: TableFormat, options: TableOptions) throws(DataError) {
+    let bytes = try ByteSource(unpacking: file)
     try Self.checkKind(of: bytes, format: format)
-    switch format {
-    case .csv: source = try CSVTable(bytes: bytes, delimiter: options.delimiter, missing: options.missing)
-    case .npy: source = try NPYTable(bytes: bytes, missing: options.missing)
-    }
+    let source: any TableSource =
+      format == .csv
+      ? try CSVTable(bytes: bytes, options: options) : try ArrayTable(bytes: bytes, options: options)
+    self.init(source: source, file: bytes.name)
+  }
+
+  private init(source: any TableSource, file: String) {
+    self.source = source
+    self.file = file
     columnNames = source.columnNames
+  }
+
+  private static func format(of path: String, _ options: TableOptions) throws(DataError) -> TableFormat {
+    if let format = options.format ?? TableFormat.infer(fromPath: path) { return format }
+    let name = path.lowercased()
+    let others: [(endings: [String], what: String, remedy: String)] = [
+      ([".xlsx", ".xls", ".xlsm", ".ods"], "is a spreadsheet by its name", "save the sheet as csv"),
+      ([".parquet", ".feather", ".arrow"], "is a file of columns by its name", "write the table as csv or .npz"),
+      ([".tsv", ".tab"], "the name does not tell the format", "give --format csv --delimiter tab"),
+      ([".json", ".jsonl"], "is JSON by its name", "write the table as csv"),
+    ]
+    let known = others.first { other in
+      other.endings.contains { name.hasSuffix($0) || name.hasSuffix($0 + ".gz") }
+    }
+    throw DataError(
+      .usage, path == "-" ? "has no name that tells its format" : known?.what ?? "the name does not tell the format",
+      file: path == "-" ? "standard input" : path, remedy: known?.remedy ?? "give --format csv, npy or npz")
   }
 
   /// The rows left out so far because a chosen cell was missing.
@@ -61,11 +108,28 @@ public final class TableReader {
   ///
   /// The others are not parsed and may hold anything. The indices must be distinct and inside the table, and the call
   /// must come before the first block.
-  public func select(columns: [Int]) {
+  public func select(columns: [Int]) { select(Selection(numbers: columns)) }
+
+  func select(_ selection: Selection) {
+    let columns = selection.columns.map(\.index)
     precondition(!started, "columns are chosen before the first block is read")
     precondition(Set(columns).count == columns.count, "a column was chosen twice")
-    precondition(columns.allSatisfy(columnNames.indices.contains), "a chosen column is outside the table")
-    source.select(columns: columns)
+    precondition(
+      (columns + selection.kept).allSatisfy(columnNames.indices.contains), "a chosen column is outside the table")
+    source.select(selection)
+  }
+
+  /// Reads the whole table to see what kinds of cells some columns have; `categories` are read as levels, numbers too.
+  func profile(columns: [Int], categories: Set<Int>) throws(DataError) -> [ColumnProfile] {
+    // Arrays tell the kind of their cells.
+    if let arrays = source as? ArrayTable, categories.isEmpty, columns.allSatisfy(arrays.isNumeric) {
+      return columns.map { _ in ColumnProfile(isCategory: false) }
+    }
+    select(
+      Selection(
+        columns.map { Selection.Column(index: $0, use: .profile(isCategory: categories.contains($0))) }))
+    while try nextBlock(maxRows: 4096) != nil {}
+    return source.profiles
   }
 
   /// The next rows, at most `maxRows` > 0 of them; nil at the end. All blocks but the last are full.
@@ -83,10 +147,23 @@ public final class TableReader {
   private static func checkKind(of bytes: ByteSource, format: TableFormat) throws(DataError) {
     let start = try bytes.available(atLeast: 6)
     if start.isEmpty { throw DataError(.badData, "is empty", file: bytes.name) }
-    if start.starts(with: [0x50, 0x4B, 0x03, 0x04]) {
+    let isZip = start.starts(with: ZipArchive.magic) || start.starts(with: ZipArchive.emptyMagic)
+    if format == .npz {
+      guard !isZip else { return }
+      throw DataError(
+        .badData, "is not a zip archive, as .npz files are", file: bytes.name,
+        remedy: start.starts(with: NPYHeader.magic) ? "give --format npy" : "write it with numpy.savez")
+    }
+    if isZip {
       throw DataError(
         .badData, "is a zip archive, as spreadsheets and .npz files are", file: bytes.name,
-        remedy: "export the table as csv or .npy")
+        remedy: "save a spreadsheet as csv; for NumPy's archives give --format npz")
+    }
+    if start.starts(with: [0xD0, 0xCF, 0x11, 0xE0]) {
+      throw DataError(.badData, "is a spreadsheet", file: bytes.name, remedy: "save the sheet as csv")
+    }
+    if start.starts(with: Array("PAR1".utf8)) {
+      throw DataError(.badData, "is a Parquet file", file: bytes.name, remedy: "write the table as csv or .npz")
     }
     let isArray = start.starts(with: NPYHeader.magic)
     if format == .csv, isArray {

@@ -24,10 +24,13 @@ public struct LineageEntry: Codable, Sendable, Equatable {
   public var parent: String?
   /// The user's words.
   public var label: String?
+  /// First and last time of the rows, as the table wrote them; null without a column of times.
+  public var timeRange: [String]?
 
   public init(
     number: Int, action: String, rows: Int, rowDigest: String, method: String, settings: [String: String],
-    logEvidence: Double?, seed: UInt64, version: String, parent: String?, label: String?, subspaceShare: Double? = nil
+    logEvidence: Double?, seed: UInt64, version: String, parent: String?, label: String?, subspaceShare: Double? = nil,
+    timeRange: [String]? = nil
   ) {
     self.number = number
     self.action = action
@@ -41,6 +44,7 @@ public struct LineageEntry: Codable, Sendable, Equatable {
     self.version = version
     self.parent = parent
     self.label = label
+    self.timeRange = timeRange
   }
 
   enum CodingKeys: String, CodingKey {
@@ -48,6 +52,7 @@ public struct LineageEntry: Codable, Sendable, Equatable {
     case rowDigest = "row_digest"
     case logEvidence = "log_evidence"
     case subspaceShare = "subspace_share"
+    case timeRange = "time_range"
   }
 
   /// Absent values are written as null, so that every entry has every key.
@@ -65,5 +70,6 @@ public struct LineageEntry: Codable, Sendable, Equatable {
     try container.encode(version, forKey: .version)
     try container.encode(parent, forKey: .parent)
     try container.encode(label, forKey: .label)
+    try container.encode(timeRange, forKey: .timeRange)
   }
 }

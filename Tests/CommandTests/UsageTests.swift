@@ -99,14 +99,14 @@ struct UsageTests {
     "fit": """
     --target --features --ignore --method --hidden --activation --likelihood --members --no-intercept --noise \
     --prior-precision --normalize --epochs --batch-size --learning-rate --output --force --label --delimiter --format \
-    --missing
+    --missing --missing-values --categorical --time
     """,
     "update": """
     --allow-repeated-data --output --force --label --target --features --method --hidden --activation --likelihood \
-    --members --normalize --delimiter --format --missing
+    --members --normalize --delimiter --format --missing --missing-values --unseen --categorical --time
     """,
-    "predict": "--output --force --quantiles --target --features --delimiter --format --missing",
-    "evaluate": "--target --features --delimiter --format --missing",
+    "predict": "--output --force --quantiles --target --features --delimiter --format --missing --unseen",
+    "evaluate": "--target --features --delimiter --format --missing --unseen",
     "inspect": "", "diff": "--tolerance",
   ]
 

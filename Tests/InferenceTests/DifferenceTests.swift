@@ -78,8 +78,7 @@ import Testing
     let rows = NetworkData.rows(&gen, count: 30, inputs: 3, outputs: 1)
     let linear = try Posterior.linear(schema: rows.schema).updated(rows)
     let origin = try Posterior.linear(schema: rows.schema, intercept: false).updated(rows)
-    var renamed = rows.schema
-    renamed.features[0] = "other"
+    let renamed = Schema(features: ["other"] + rows.schema.features.dropFirst(), targets: rows.schema.targets)
     let other = try Posterior.linear(schema: renamed).updated(rows)
     let tangent = try NetworkData.fit(.tangent, rows, hidden: 6, seed: 1).posterior
     let larger = try NetworkData.fit(.tangent, rows, hidden: 5, seed: 1).posterior

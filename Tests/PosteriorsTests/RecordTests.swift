@@ -29,16 +29,16 @@ import Testing
     var entry = LineageEntry(
       number: 2, action: "update", rows: 7, rowDigest: String(repeating: "0f", count: 16), method: "linear",
       settings: ["threads_independent": "yes"], logEvidence: -1.25, seed: .max, version: "0.1", parent: "abc",
-      label: "spring")
+      label: "spring", timeRange: ["2011-01-01", "2011-12-31"])
     let object = try roundTrip(entry)
     #expect(
       Set(object.keys) == [
         "number", "action", "rows", "row_digest", "method", "settings", "log_evidence", "seed", "version", "parent",
-        "label", "subspace_share",
+        "label", "subspace_share", "time_range",
       ])
     #expect(object["log_evidence"] as? Double == -1.25)
     #expect((object["seed"] as? NSNumber)?.uint64Value == .max)
-    (entry.logEvidence, entry.parent, entry.label) = (nil, nil, nil)
+    (entry.logEvidence, entry.parent, entry.label, entry.timeRange) = (nil, nil, nil, nil)
     _ = try roundTrip(entry)
   }
 

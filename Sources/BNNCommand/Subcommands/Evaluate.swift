@@ -18,6 +18,7 @@ struct Evaluate: ParsableCommand {
 
   @OptionGroup var properties: PropertyOptions
   @OptionGroup var tables: DataOptions
+  @OptionGroup var levels: UnseenOptions
   @OptionGroup var global: GlobalOptions
 
   func run() throws {
@@ -25,7 +26,7 @@ struct Evaluate: ParsableCommand {
     let own = try loadPosterior(posterior).posterior
     try properties.check(against: own, file: posterior)
     let other = try against.map { try loadOther($0, own) }
-    let reader = try DatasetReader(path: data, schema: own.model.schema, options: tables.options)
+    let reader = try DatasetReader(path: data, schema: own.model.schema, options: levels.apply(to: tables.options))
     let rows = try Dataset(readingAll: reader)
     remark(on: reader, console)
     let each = try score(own, rows)

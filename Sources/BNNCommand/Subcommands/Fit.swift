@@ -23,7 +23,7 @@ struct Fit: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Make the first posterior from D1: train a network (or a linear model) and keep what the data said.")
 
-  @Argument(help: "D1: a .csv, .csv.gz or .npy file, or - for standard input.")
+  @Argument(help: "D1: a .csv, .csv.gz, .npy or .npz file, or - for standard input.")
   var data: String
 
   @Option(name: .long, help: "Target column; repeat for several.")
@@ -34,6 +34,16 @@ struct Fit: ParsableCommand {
 
   @Option(name: .long, help: "Columns that are no features, comma-separated.")
   var ignore: String?
+
+  @Option(
+    name: .long,
+    help:
+      "Features that are categories although they hold numbers, comma-separated (columns of text are categories anyway)."
+  )
+  var categorical: String?
+
+  @Option(name: .long, help: "The column that says when a row was observed (ISO dates or numbers); no feature.")
+  var time: String?
 
   @Option(
     name: .long,
@@ -137,25 +147,31 @@ struct Fit: ParsableCommand {
 
   func run() throws { try execute(global.console).print(global.console) }
 
-  private func list(_ text: String?) -> [String]? {
-    text.map {
-      $0.split(separator: ",", omittingEmptySubsequences: false).map { $0.trimmingCharacters(in: .whitespaces) }
-    }
+  /// Columns that the flags leave out by name or by naming the others; no news to the user.
+  private func unused(_ header: [String]) -> [String] { features == nil ? names(ignore) ?? [] : header }
+
+  private var choice: ColumnChoice {
+    ColumnChoice(
+      targets: target, features: names(features), ignore: names(ignore) ?? [], categorical: names(categorical) ?? [],
+      time: time)
   }
 
-  /// Columns that the flags leave out by name or by naming the others; no news to the user.
-  private func unused(_ header: [String]) -> [String] { features == nil ? list(ignore) ?? [] : header }
+  /// A flat prior cannot choose between an intercept and the sum of all levels.
+  private var coding: LevelCoding {
+    method == Method.linear.rawValue && priorPrecision.setting == .given(0)
+      ? .reference(intercept: !noIntercept) : .full
+  }
 
   /// Fits, writes the file, and returns what there is to say.
   func execute(_ console: Console) throws -> UpdateSummary {
     let started = Date()
     try refuseOutput(destination.output, amongInputs: [data])
     try AtomicFile.check(destination.output, replacing: destination.force)
-    let table = try TableReader(path: data, options: tables.options)
-    let schema = try Schema.choose(
-      header: table.columnNames, targets: target, features: list(features), ignore: list(ignore) ?? [], file: table.file
-    )
-    let reader = try DatasetReader(table: table, schema: schema)
+    // Twice: the first reading finds categories and their levels.
+    let input = try TableInput(path: data)
+    let schema = try Schema.fit(choice, to: input, options: tables.options, coding: coding)
+    let table = try TableReader(input, options: tables.options)
+    let reader = try DatasetReader(table: table, schema: schema, readsTime: true)
     let prior = PriorSettings(precision: priorPrecision.setting, noise: noise.setting)
 
     let fitted: (posterior: Posterior, report: UpdateReport)
@@ -184,7 +200,8 @@ struct Fit: ParsableCommand {
         number: 1, action: "fit", rows: summary.rows, rowDigest: summary.digest.description,
         method: posterior.model.method.rawValue, settings: settings, logEvidence: fitted.report.logEvidence,
         seed: global.seed, version: libraryVersion, parent: nil, label: destination.label,
-        subspaceShare: fitted.report.subspaceShare)
+        subspaceShare: fitted.report.subspaceShare,
+        timeRange: reader.timeRange.map { [$0.first, $0.last] })
     ]
     let (bytes, _) = try PosteriorFile.encode(posterior)
     try AtomicFile.write(bytes, to: destination.output, replacing: destination.force)
@@ -238,7 +255,7 @@ struct Fit: ParsableCommand {
     remark(on: reader, console, expected: Set(unused(header)))
     var summary = BatchSummary()
     summary.add(dataset)
-    summary.dropped = reader.droppedRows
+    summary.finish(reader)
     guard dataset.rows >= 2 else {
       throw CommandFailure(
         ExitStatus.badData, "a network needs at least two rows to start from, got \(dataset.rows)", file: reader.file,

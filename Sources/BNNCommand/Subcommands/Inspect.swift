@@ -76,7 +76,13 @@ struct Inspect: ParsableCommand {
       }
       console.say("network:     \(network.inputs) inputs, \(layers.joined(separator: ", "))")
     }
-    console.say("features:    \(model.schema.features.joined(separator: ", "))")
+    let columns = model.schema.featureColumns.map { column in
+      column.levels.map { levels in
+        "\(column.name) (\(levels.count) levels: \(levels.prefix(6).joined(separator: ", "))\(levels.count > 6 ? ", …" : ""))"
+      } ?? column.name
+    }
+    console.say("features:    \(columns.joined(separator: ", "))")
+    if let weights = model.schema.weights { console.say("row weights: \(weights)") }
     console.say(
       "weights:     \(own.movingWeights) that move"
         + (own.members.count > 1 ? ", in each of \(own.members.count) members" : ""))
@@ -119,6 +125,7 @@ struct Inspect: ParsableCommand {
     for entry in own.lineage {
       console.say(
         "  \(entry.number). \(entry.action), \(entry.rows) rows, \(entry.method)"
+          + (entry.timeRange.map { ", \($0.joined(separator: " to "))" } ?? "")
           + (entry.logEvidence.map { ", log evidence \(readable($0)) nats" } ?? "")
           + (entry.label.map { " – \($0)" } ?? ""))
     }

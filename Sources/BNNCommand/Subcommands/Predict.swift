@@ -11,7 +11,7 @@ struct Predict: ParsableCommand {
   @Argument(help: "The posterior file.")
   var posterior: String
 
-  @Argument(help: "Rows with the posterior's features: a .csv, .csv.gz or .npy file, or -.")
+  @Argument(help: "Rows with the posterior's features: a .csv, .csv.gz, .npy or .npz file, or -.")
   var data: String
 
   @Option(name: [.short, .long], help: "A .csv or .json file (default: CSV on standard output).")
@@ -25,6 +25,7 @@ struct Predict: ParsableCommand {
 
   @OptionGroup var properties: PropertyOptions
   @OptionGroup var tables: DataOptions
+  @OptionGroup var levels: UnseenOptions
   @OptionGroup var global: GlobalOptions
 
   private func probabilities() throws -> [Double] {
@@ -56,9 +57,10 @@ struct Predict: ParsableCommand {
     }
     let own = try loadPosterior(posterior).posterior
     try properties.check(against: own, file: posterior)
-    let reader = try DatasetReader(path: data, schema: own.model.schema, targets: .optional, options: tables.options)
-    let levels = try probabilities()
-    let names = columnNames(own.model.schema.targets, levels)
+    let reader = try DatasetReader(
+      path: data, schema: own.model.schema, targets: .optional, options: levels.apply(to: tables.options))
+    let probabilities = try probabilities()
+    let names = columnNames(own.model.schema.targets, probabilities)
     let isJSON = target?.hasSuffix(".json") ?? false
     let streams = target == nil && !global.json
 
@@ -69,7 +71,7 @@ struct Predict: ParsableCommand {
       let outputs = own.model.schema.targets.count
       let predictions = try own.predictMixture(features: block.featureMatrix, threads: global.workers)
       for i in 0..<block.rows {
-        let values = try (0..<outputs).flatMap { try cells(predictions[i * outputs + $0], levels) }
+        let values = try (0..<outputs).flatMap { try cells(predictions[i * outputs + $0], probabilities) }
         if isJSON || global.json {
           objects.append(JSONText.object(zip(names, values).map { ($0, .optional($1)) }).text)
         }

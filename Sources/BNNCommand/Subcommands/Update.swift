@@ -12,7 +12,7 @@ struct Update: ParsableCommand {
   @Argument(help: "The posterior after everything seen so far.")
   var posterior: String
 
-  @Argument(help: "D2: a .csv, .csv.gz or .npy file, or - for standard input.")
+  @Argument(help: "D2: a .csv, .csv.gz, .npy or .npz file, or - for standard input.")
   var data: String
 
   @Flag(name: .long, help: "Absorb rows that the lineage says were absorbed before.")
@@ -21,6 +21,7 @@ struct Update: ParsableCommand {
   @OptionGroup var destination: ReplacementOptions
   @OptionGroup var properties: PropertyOptions
   @OptionGroup var tables: DataOptions
+  @OptionGroup var levels: UnseenOptions
   @OptionGroup var global: GlobalOptions
 
   func run() throws { try execute(global.console).print(global.console) }
@@ -38,11 +39,12 @@ struct Update: ParsableCommand {
     }
     try AtomicFile.check(output, replacing: destination.replaces)
     let prior = file.posterior
-    let reader = try DatasetReader(path: data, schema: prior.model.schema, options: tables.options)
+    let reader = try DatasetReader(
+      path: data, schema: prior.model.schema, options: levels.apply(to: tables.options), readsTime: true)
     let stays = prior.model.method == .movingTangent && properties.method == Method.tangent.rawValue
     var update = SequentialUpdate(prior, moving: !stays)
     let summary = try absorb(reader, into: &update, threads: global.workers, console: console)
-    var settings = tables.lineageSettings(summary)
+    var settings = tables.lineageSettings(summary, levels)
     if let earlier = repeatedData(summary, prior.lineage) {
       guard allowRepeatedData else {
         throw CommandFailure(
@@ -61,7 +63,8 @@ struct Update: ParsableCommand {
           number: prior.lineage.count + 1, action: "update", rows: summary.rows, rowDigest: summary.digest.description,
           method: (stays ? Method.tangent : prior.model.method).rawValue, settings: settings,
           logEvidence: report.logEvidence, seed: global.seed, version: libraryVersion, parent: file.digest,
-          label: destination.label, subspaceShare: report.subspaceShare)
+          label: destination.label, subspaceShare: report.subspaceShare,
+          timeRange: reader.timeRange.map { [$0.first, $0.last] })
       ]
     let (bytes, _) = try PosteriorFile.encode(next)
     if destination.inPlace { try refuseChanged(file) }
@@ -114,6 +117,10 @@ struct PropertyOptions: ParsableArguments {
   var target: [String] = []
   @Option(name: .long, help: "Must be the posterior's, when given.")
   var features: String?
+  @Option(name: .long, help: "Must be the posterior's, when given.")
+  var categorical: String?
+  @Option(name: .long, help: "Must be the posterior's, when given.")
+  var time: String?
   @Option(name: .long, help: "Must be the posterior's, when given: no other engine can start from it yet.")
   var method: String?
   @Option(name: .long, help: "Must be the posterior's, when given.")
@@ -140,7 +147,18 @@ struct PropertyOptions: ParsableArguments {
     let model = posterior.model
     try same(
       "--target", target.isEmpty ? nil : target.joined(separator: ","), model.schema.targets.joined(separator: ","))
-    try same("--features", features, model.schema.features.joined(separator: ","))
+    let columns = model.schema.featureColumns
+    try same(
+      "--features", features.map { names($0)?.joined(separator: ",") ?? $0 },
+      columns.map(\.name).joined(separator: ","))
+    // Columns of text are categories without being named.
+    let categories = columns.filter { $0.levels != nil }.map(\.name)
+    if !(names(categorical) ?? []).allSatisfy(categories.contains) {
+      try same(
+        "--categorical", categorical,
+        categories.isEmpty ? "no categories" : "the categories \(categories.joined(separator: ","))")
+    }
+    try same("--time", time, model.schema.time ?? "no column of times")
     let staysInPlace = allowsStaying && model.method == .movingTangent && method == Method.tangent.rawValue
     if !staysInPlace { try same("--method", method, model.method.rawValue) }
     try same("--subspace", subspace.map(String.init), model.subspace.map(String.init) ?? "none")
