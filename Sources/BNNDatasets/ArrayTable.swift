@@ -30,6 +30,8 @@ final class ArrayTable: TableSource {
   private var started = false
   private var rowsDelivered = 0
   private var failure: DataError?
+  /// A level of the current row that was never seen: an error unless the row is left out anyway.
+  private var unseen: DataError?
   private var levels: [(place: Int, name: String)] = []
 
   /// Neighbouring places of a block that come from one array.
@@ -146,6 +148,7 @@ final class ArrayTable: TableSource {
       for array in arrays { try array.advance() }
       let length = values.count
       var isComplete = true
+      unseen = nil
       levels.removeAll(keepingCapacity: true)
       for piece in pieces {
         if piece.isRun, piece.array.appendRun(from: piece.columns[0], count: piece.columns.count, to: &values) {
@@ -162,6 +165,7 @@ final class ArrayTable: TableSource {
         values.removeLast(values.count - length)
         continue
       }
+      if let unseen { throw unseen }
       for (place, level) in levels { profiles[place].insert(level: level) }
       for (k, own) in kept.enumerated() { texts[k].append(own.array.text(own.column) ?? "") }
       rowNumbers.append(row + 1)
@@ -214,7 +218,8 @@ final class ArrayTable: TableSource {
       }
     case .level(let coder):
       guard let code = coder.code(level(array, column, value)) else {
-        throw refusal("\"\(text())\" is a level that the first data did not have", coder.remedy)
+        unseen = unseen ?? refusal("\"\(text())\" is a level that the first data did not have", coder.remedy)
+        return 0
       }
       return code
     case .profile(let isCategory):

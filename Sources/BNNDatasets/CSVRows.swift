@@ -64,7 +64,14 @@ struct CSVRows {
     let what: What
     let bytes: [UInt8]
 
-    var isMissing: Bool { if case .missing = what { true } else { false } }
+    /// A level never seen is an error unless the row is left out anyway; the others, but for a missing value, are always.
+    var severity: Int {
+      switch what {
+      case .missing: 0
+      case .unseen: 1
+      case .notFinite, .notNumber, .notText: 2
+      }
+    }
   }
 
   init(file: String, options: TableOptions) {
@@ -251,9 +258,8 @@ struct CSVRows {
   }
 
   private mutating func note(_ new: CellProblem) {
-    if new.isMissing { rowLacksValue = true }
-    // The first cell that is wrong whatever the policy; else the first that lacks a value.
-    if let problem, !problem.isMissing || new.isMissing { return }
+    if new.severity == 0 { rowLacksValue = true }
+    if let problem, problem.severity >= new.severity { return }
     problem = new
   }
 
@@ -269,7 +275,7 @@ struct CSVRows {
         "has \(count(cells, "cell")), but the header has \(count(columnNames.count, "column"))", at: rowLine,
         remedy: "look for a missing or an unquoted delimiter")
     }
-    if let problem, missing == .error || !problem.isMissing { return fail(problem) }
+    if let problem, missing == .error || problem.severity > (rowLacksValue ? 1 : 0) { return fail(problem) }
     if rowLacksValue {
       droppedRows += 1
       values.removeLast(width)

@@ -95,7 +95,7 @@ struct CategoryCommandTests {
     let fit = ["--target", "y", "--method", "linear", "-o", "p"]
     write(rows: 0..<50, as: "D1")
     folder.run(["fit", "D1.csv"] + fit).failed(65, "column day", "holds dates", "--time day")
-    folder.run(["fit", "D1.csv", "--target", "city", "--method", "linear", "-o", "p"]).failed(
+    folder.run(["fit", "D1.csv", "--target", "city", "--time", "day", "--method", "linear", "-o", "p"]).failed(
       65, "column city", "the target is text")
     folder.write("table.xlsx", [0x50, 0x4B, 3, 4, 0, 0, 0, 0])
     folder.run(["fit", "table.xlsx"] + fit).failed(64, "spreadsheet", "save the sheet as csv")

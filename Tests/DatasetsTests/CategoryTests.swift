@@ -80,7 +80,7 @@ import Testing
     let error = try refusal("a;y\n1,5;1\n2,5;2\n", options: semicolon)
     check(error, .badData, ["\"1,5\"", "decimal point"], row: 1, column: "a")
     check(try refusal("a;y\n1;1,5\n2;2,5\n", options: semicolon), .badData, ["decimal point"], row: 1, column: "y")
-    check(try refusal("a,y\n\"1,234.5\",1\n", options: TableOptions()), .badData, ["decimal point"], column: "a")
+    check(try refusal("a,y\n\"1,234.5\",1\n", options: TableOptions()), .badData, ["decimal point"], row: 1, column: "a")
   }
 
   @Test(arguments: ["2011-01-31", "2011-01-31 07:45", "2011-01-31T07:45:30.5Z", "2011-01-31T07:45+02:00"])
