@@ -52,7 +52,8 @@ func absorb(
 ) throws -> BatchSummary {
   var summary = BatchSummary()
   while let block = try reader.nextBlock(maxRows: blockRows) {
-    try update.absorb(features: block.featureMatrix, targets: block.targetMatrix, threads: threads)
+    try update.absorb(
+      features: block.featureMatrix, targets: block.targetMatrix, weights: block.weights, threads: threads)
     summary.add(block)
     console.progress("\(reader.file): \(summary.rows) rows absorbed")
   }
@@ -122,7 +123,7 @@ extension Posterior {
     return model.schema.targets.indices.map { c in
       let spread = member.outputRoot.map { root in root.row(c).reduce(0) { $0 + $1 * $1 } } ?? 1
       return member.responses[min(c, last)].posterior.map {
-        ($0.noise.scaleSquared * spread).squareRoot() * normalisation.targetScale[c]
+        ($0.noise.scaleSquared * spread * (normalisation.weightScale ?? 1)).squareRoot() * normalisation.targetScale[c]
       }
     }
   }

@@ -49,7 +49,8 @@ struct NPYNumber: Equatable {
     switch form {
     case .i8: "\(integer(bytes, offset, Int64.self))"
     case .u8: "\(integer(bytes, offset, UInt64.self))"
-    default: double(in: bytes, at: offset).map { "\($0)" } ?? ""
+    case .f8, .f4: double(in: bytes, at: offset).map { "\($0)" } ?? ""
+    case .i1, .i2, .i4, .u1, .u2, .u4, .b1: double(in: bytes, at: offset).map { "\(Int($0))" } ?? ""
     }
   }
 

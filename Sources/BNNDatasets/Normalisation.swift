@@ -11,14 +11,20 @@ public struct Normalisation: Codable, Hashable, Sendable {
   public var targetCenter: [Double]
   /// Positive, in the units of the targets; one for each.
   public var targetScale: [Double]
+  /// The mean row weight of the first data, by which a network divides all weights; nil: weights count as they are.
+  public var weightScale: Double?
 
-  public init(featureCenter: [Double], featureScale: [Double], targetCenter: [Double], targetScale: [Double]) {
+  public init(
+    featureCenter: [Double], featureScale: [Double], targetCenter: [Double], targetScale: [Double],
+    weightScale: Double? = nil
+  ) {
     precondition(featureCenter.count == featureScale.count, "each feature has a center and a scale")
     precondition(targetCenter.count == targetScale.count, "each target has a center and a scale")
     self.featureCenter = featureCenter
     self.featureScale = featureScale
     self.targetCenter = targetCenter
     self.targetScale = targetScale
+    self.weightScale = weightScale
   }
 
   /// Leaves every number as it is.
@@ -28,7 +34,8 @@ public struct Normalisation: Codable, Hashable, Sendable {
       targetCenter: Array(repeating: 0, count: targets), targetScale: Array(repeating: 1, count: targets))
   }
 
-  /// The mean of each column and its population standard deviation; at least one row.
+  /// The mean of each column and its population standard deviation; at least one row. Row weights do not enter these, but
+  /// their mean is kept.
   ///
   ///     center = (1/n) Σ xᵢ        scale = √((1/n) Σ (xᵢ − center)²)
   ///
@@ -43,7 +50,8 @@ public struct Normalisation: Codable, Hashable, Sendable {
     let targets = moments(of: data.targets, columns: data.targetCount, rows: data.rows)
     return Normalisation(
       featureCenter: features.center, featureScale: features.scale, targetCenter: targets.center,
-      targetScale: targets.scale)
+      targetScale: targets.scale,
+      weightScale: data.weights.map { weights in weights.reduce(0, +) / Double(weights.count) })
   }
 
   /// The data in normalised units. Column counts must agree, except that data without targets stay without.
@@ -54,7 +62,8 @@ public struct Normalisation: Codable, Hashable, Sendable {
     return Dataset(
       features: Self.standardised(data.features, featureCenter, featureScale), featureCount: data.featureCount,
       targets: data.targetCount == 0 ? [] : Self.standardised(data.targets, targetCenter, targetScale),
-      targetCount: data.targetCount, rows: data.rows, rowNumbers: data.rowNumbers)
+      targetCount: data.targetCount, rows: data.rows, rowNumbers: data.rowNumbers, weights: data.weights,
+      kept: data.kept)
   }
 
   private static func standardised(_ values: [Double], _ center: [Double], _ scale: [Double]) -> [Double] {

@@ -27,8 +27,10 @@ public struct Schema: Hashable, Sendable {
   public enum Targets: Sendable {
     /// All of them, and the column of weights if there is one.
     case required
-    /// All of them or none, as for a prediction; with only some of them, none is read. Weights are not read.
+    /// All of them or none; with only some of them, none is read. Weights are not read.
     case optional
+    /// They are not read, as for a prediction, and may hold anything. Nor are weights.
+    case none
   }
 
   /// Where in a table the columns of a schema are.
@@ -56,7 +58,7 @@ public struct Schema: Hashable, Sendable {
   ) throws(DataError) -> Columns {
     let index = Dictionary(header.enumerated().map { ($1, $0) }, uniquingKeysWith: { first, _ in first })
     let absent = targets.contains { index[$0] == nil }
-    let present = wanted == .optional && absent ? [] : targets
+    let present = wanted == .none || wanted == .optional && absent ? [] : targets
     let weighted = wanted == .required ? weights : nil
     let timed = readsTime ? time : nil
     let names = featureColumns.map(\.name)
@@ -68,7 +70,7 @@ public struct Schema: Hashable, Sendable {
       throw DataError(
         .badData, "the column \"\(excerpt(twice.utf8))\" is there twice", file: file, remedy: "rename one of them")
     }
-    let known = used.union([weights, time].compactMap { $0 })
+    let known = used.union([weights, time].compactMap { $0 } + (wanted == .none ? targets : []))
     return Columns(
       features: names.compactMap { index[$0] }, targets: present.compactMap { index[$0] },
       weights: weighted.flatMap { index[$0] }, time: timed.flatMap { index[$0] },

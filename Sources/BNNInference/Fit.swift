@@ -29,6 +29,7 @@ extension Posterior {
   ///
   /// - Parameters:
   ///   - features, targets: D1 in its own units, n × d and n × C.
+  ///   - weights: of every row, as `SequentialUpdate.absorb` takes them.
   ///   - normalisation: fitted on D1, or identity.
   ///   - members: independently initialised networks, each with a posterior of its own. Member k depends on `seed` and k
   ///     alone: it is the same however many there are.
@@ -39,7 +40,7 @@ extension Posterior {
   /// - Throws: `UpdateError`, `LinearAlgebraError` for data that are not finite; `UpdateError.unsuitable` for a subspace
   ///   that is no smaller than the network, or larger than D1's rows can determine.
   public static func network(
-    _ spec: NetworkSpec, method: Method, schema: Schema, features: Matrix, targets: Matrix,
+    _ spec: NetworkSpec, method: Method, schema: Schema, features: Matrix, targets: Matrix, weights: [Double]? = nil,
     normalisation: Normalisation, standardised: Bool = true, prior: PriorSettings = PriorSettings(),
     training: TrainingSettings = TrainingSettings(), members: Int = 1, subspace: Int? = nil, seed: UInt64 = 0,
     threads: Int = 1, progress: @escaping @Sendable (Double, String) -> Void = { _, _ in }
@@ -68,7 +69,9 @@ extension Posterior {
     let known: Double? =
       if case .given(let sd) = prior.noise {
         normalisation.targetScale.reduce(0) { $0 + (sd / $1) * (sd / $1) } / Double(schema.targets.count)
+          / (normalisation.weightScale ?? 1)
       } else { nil }
+    let relative = try normalisation.relative(weights)
     let root = RandomStream(seed: seed)
     // As many members at once as there are workers, one worker each; what is left over shares the workers.
     var fitted: [Member] = []
@@ -81,10 +84,11 @@ extension Posterior {
           network: network, settings: training, prior: prior, knownVariance: known, subspace: subspace,
           threads: max(1, threads / wave),
           progress: { progress($0, members > 1 ? "network \(k + 1) of \(members), \($1)" : $1) })
-        let theta = try trainer.train(x, y, seed: root.split(UInt64(k)))
+        let theta = try trainer.train(x, y, weights: relative, seed: root.split(UInt64(k)))
         var outputRoot: Matrix?
         if method == .tangent, network.outputs > 1 {
-          outputRoot = try residualRoot(network, theta, x, y, normalisation: normalisation, noise: prior.noise)
+          outputRoot = try residualRoot(
+            network, theta, x, y, weights: relative, normalisation: normalisation, noise: prior.noise)
         }
         var directions: Matrix?
         if let subspace {
@@ -111,7 +115,7 @@ extension Posterior {
         method, standardised: standardised, prior: prior, outputs: network.outputs, subspace: subspace),
       lineage: [])
     var update = SequentialUpdate(start)
-    try update.absorb(features: features, targets: targets, threads: threads)
+    try update.absorb(features: features, targets: targets, weights: weights, threads: threads)
     return try update.finish(threads: threads, seed: seed)
   }
 
@@ -154,12 +158,17 @@ extension Posterior {
 
   /// L with LLᵀ the residual covariance of D1 at θ₁ scaled to mean variance 1, or the given noise.
   private static func residualRoot(
-    _ network: Network, _ theta: [Double], _ x: Matrix, _ y: Matrix, normalisation: Normalisation, noise: Setting
+    _ network: Network, _ theta: [Double], _ x: Matrix, _ y: Matrix, weights: [Double]?, normalisation: Normalisation,
+    noise: Setting
   ) throws -> Matrix {
     let c = network.outputs
-    if case .given(let sd) = noise { return .diagonal(normalisation.targetScale.map { sd / $0 }) }
+    if case .given(let sd) = noise {
+      let unit = (normalisation.weightScale ?? 1).squareRoot()
+      return .diagonal(normalisation.targetScale.map { sd / $0 / unit })
+    }
     var residual = network.forward(x, network.parameters(theta))
     for i in residual.storage.indices { residual.storage[i] = y.storage[i] - residual.storage[i] }
+    if let weights { _ = residual.scaleRows(by: weights[...]) }
     var covariance = residual.gram
     let scale = (0..<c).reduce(0) { $0 + covariance[$1, $1] } / Double(c)
     for i in covariance.storage.indices { covariance.storage[i] /= max(scale, .leastNormalMagnitude) }

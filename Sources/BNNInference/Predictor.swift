@@ -90,7 +90,7 @@ public struct Predictor: Sendable {
         let scaleY = normalisation.targetScale[output]
         let location = (design.base?.storage[index] ?? 0) + locations[row]
         let epistemic = noise * variances[row]
-        let aleatoric = noise * member.spreads[output]
+        let aleatoric = noise * member.spreads[output] * (normalisation.weightScale ?? 1)
         guard location.isFinite, epistemic.isFinite, aleatoric.isFinite else {
           throw UpdateError.notFinite("a prediction")
         }

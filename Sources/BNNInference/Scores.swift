@@ -40,14 +40,19 @@ extension RegressionScores {
 extension Posterior {
   /// Scores of every row, one list per target; features n × d, targets n × C.
   ///
+  /// - Parameter weights: w of every row, which is scored under its own noise σ²/w; nil is 1 for all. Means over rows count
+  ///   each row once.
   /// - Throws: `UpdateError.notIdentified`, or `UpdateError.unsuitable` for no rows.
-  public func rowScores(features: Matrix, targets: Matrix, threads: Int = 1) throws -> [[RowScore]] {
+  public func rowScores(
+    features: Matrix, targets: Matrix, weights: [Double]? = nil, threads: Int = 1
+  ) throws -> [[RowScore]] {
     guard features.rows > 0 else { throw UpdateError.unsuitable("there are no rows to score") }
     let predictions = try Predictor(self).predict(features: features, threads: threads)
     let outputs = targets.columns
     return try (0..<outputs).map { c in
       try parallelMap(targets.rows, threads: threads) { i in
-        let prediction = predictions[i * outputs + c]
+        var prediction = predictions[i * outputs + c]
+        if let weights { prediction = PredictiveMixture(prediction.components.map { $0.weighing(weights[i]) }) }
         let y = targets[i, c]
         let error = y - prediction.mean
         let probability = try prediction.cumulative(y)

@@ -61,9 +61,21 @@ public struct SequentialUpdate: Sendable {
 
   /// Absorbs data rows in their own units: features n × d, targets n × C. O(n·C·P²).
   ///
-  /// - Throws: `UpdateError.notFinite` when a model output or derivative overflows.
-  public mutating func absorb(features: Matrix, targets: Matrix, threads: Int = 1) throws {
+  /// - Parameter weights: w of every row, whose noise has the variance σ²/w: its rows of [Φ y] count times √w. Nil is 1 for
+  ///   all. A row of weight 0 would say nothing and is no row; leave it out.
+  /// - Throws: `UpdateError.notFinite` when a model output or derivative overflows, `UpdateError.unsuitable` for a weight
+  ///   that is not a positive number.
+  public mutating func absorb(
+    features: Matrix, targets: Matrix, weights: [Double]? = nil, threads: Int = 1
+  ) throws {
     precondition(features.rows == targets.rows, "one target row per feature row")
+    precondition(weights == nil || weights?.count == features.rows, "one weight per feature row")
+    let relative = try before.normalisation.relative(weights)
+    if relative != nil {
+      // The accumulator's column of ones would be one of roots of weights.
+      statistics = settledStatistics
+      accumulator = nil
+    }
     guard accumulator == nil else { return try absorbDirectly(features: features, targets: targets) }
     let piece = bases.first?.piece ?? max(1, features.rows)
     for start in stride(from: 0, to: features.rows, by: piece) {
@@ -74,8 +86,9 @@ public struct SequentialUpdate: Sendable {
       let absorbed = try parallelMap(bases.count, threads: threads) { k in
         var own = current[k]
         var (rows, kept) = bases[k].measuredRows(features: x, targets: y)
+        let logWeights = relative.map { rows.scaleRows(by: $0[range]) } ?? 0
         guard rows.isFinite else { throw UpdateError.notFinite("a row of the linearised model") }
-        own.absorb(&rows)
+        own.absorb(&rows, logWeights: logWeights)
         return (own, kept)
       }
       statistics = absorbed.map(\.0)
@@ -99,7 +112,7 @@ public struct SequentialUpdate: Sendable {
     return [
       LinearStatistics(
         weights: own.weights, responses: own.responses, observations: own.observations + accumulator.count,
-        array: accumulator.settled())
+        array: accumulator.settled(), logWeights: own.logWeights)
     ]
   }
 
@@ -219,7 +232,7 @@ extension Posterior {
       // Several whitened outputs: L already holds the given deviations, so one unit of noise is left.
       if outputRoot != nil { return .known(variance: 1) }
       let scaled = sd / normalisation.targetScale[c]
-      return .known(variance: scaled * scaled)
+      return .known(variance: scaled * scaled / (normalisation.weightScale ?? 1))
     case .auto: return model.prior.isFlat ? .improper : .weak
     }
   }

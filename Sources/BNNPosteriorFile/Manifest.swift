@@ -28,6 +28,13 @@ public struct Manifest: Codable, Sendable, Equatable {
     public var observations: Int
     public var weights: Int
     public var responses: [ResponseEntry]
+    /// Σ log w over those rows; null if every row weighs 1.
+    public var logWeights: Double?
+
+    enum CodingKeys: String, CodingKey {
+      case observations, weights, responses
+      case logWeights = "log_weights"
+    }
   }
 
   /// Hyper-parameters and noise of one response, in normalised units.
@@ -69,7 +76,8 @@ extension Manifest {
     members = posterior.members.map { member in
       MemberEntry(
         observations: member.statistics.observations, weights: member.statistics.weights,
-        responses: member.responses.map(ResponseEntry.init))
+        responses: member.responses.map(ResponseEntry.init),
+        logWeights: member.statistics.logWeights == 0 ? nil : member.statistics.logWeights)
     }
   }
 }

@@ -122,7 +122,7 @@ public struct PosteriorFile: Sendable {
     let numbers = n.featureCenter + n.featureScale + n.targetCenter + n.targetScale
     guard
       n.featureCenter.count == d, n.featureScale.count == d, n.targetCenter.count == c, n.targetScale.count == c,
-      numbers.allSatisfy(\.isFinite), (n.featureScale + n.targetScale).allSatisfy({ $0 > 0 })
+      numbers.allSatisfy(\.isFinite), (n.featureScale + n.targetScale + [n.weightScale ?? 1]).allSatisfy({ $0 > 0 })
     else { throw .corrupt(file: name, "its normalisation does not fit its columns") }
     guard c > 0, !manifest.members.isEmpty, manifest.rows >= 0 else {
       throw .corrupt(file: name, "its manifest names no target or no member")

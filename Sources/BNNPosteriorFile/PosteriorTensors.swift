@@ -140,7 +140,7 @@ struct MemberTensors {
     let packed = try store.take("\(prefix)statistics", shape: [kept * width - kept * (kept - 1) / 2])
     let statistics = LinearStatistics(
       weights: weights, responses: responses, observations: entry.observations,
-      array: InformationArray(array: Self.unpack(packed, rows: kept, width: width)))
+      array: InformationArray(array: Self.unpack(packed, rows: kept, width: width)), logWeights: entry.logWeights ?? 0)
     var root: Matrix?
     if model.method == .tangent, c > 1 {
       let values = try store.take("\(prefix)output_root", shape: [c, c])

@@ -12,6 +12,9 @@ public struct LinearStatistics: Sendable, Equatable {
   public let responses: Int
   /// Rows of [Φ Y] seen (for a network with C outputs sharing weights, C per data row).
   public private(set) var observations: Int
+  /// Σ log w over the rows, each of which came multiplied by √w because its noise has the variance σ²/w; the densities
+  /// of what was observed gain half of it.
+  public private(set) var logWeights: Double
   public private(set) var array: InformationArray
 
   /// No rows seen.
@@ -19,21 +22,26 @@ public struct LinearStatistics: Sendable, Equatable {
     self.weights = weights
     self.responses = responses
     observations = 0
+    logWeights = 0
     array = InformationArray(width: weights + responses)
   }
 
   /// From what a file holds.
-  public init(weights: Int, responses: Int, observations: Int, array: InformationArray) {
+  public init(
+    weights: Int, responses: Int, observations: Int, array: InformationArray, logWeights: Double = 0
+  ) {
     precondition(array.width == weights + responses, "the array must have P + C columns")
     self.weights = weights
     self.responses = responses
     self.observations = observations
+    self.logWeights = logWeights
     self.array = array
   }
 
-  /// Absorbs rows [φ y] (m × (P + C)), whose storage is used as scratch.
-  public mutating func absorb(_ rows: inout Matrix) {
+  /// Absorbs rows √w [φ y] (m × (P + C)), whose storage is used as scratch; `logWeights` is Σ log w.
+  public mutating func absorb(_ rows: inout Matrix, logWeights: Double = 0) {
     observations += rows.rows
+    self.logWeights += logWeights
     array.absorb(&rows)
   }
 
@@ -41,6 +49,7 @@ public struct LinearStatistics: Sendable, Equatable {
   public mutating func absorb(_ other: LinearStatistics) {
     precondition(other.weights == weights && other.responses == responses, "statistics of another model")
     observations += other.observations
+    logWeights += other.logWeights
     array = array.merged(with: other.array)
   }
 
@@ -52,7 +61,7 @@ public struct LinearStatistics: Sendable, Equatable {
     let (r, z) = array.leading(weights)
     return LinearSystem(
       root: r, rightHandSide: z[c], residualSquares: array.residualSquares(beyond: weights)[c],
-      observations: observations)
+      observations: observations, logWeights: logWeights)
   }
 }
 
@@ -66,13 +75,18 @@ public struct LinearSystem: Sendable, Equatable {
   public var residualSquares: Double
   /// n.
   public var observations: Int
+  /// Σ log w over the rows.
+  public var logWeights: Double
 
-  public init(root: Matrix, rightHandSide: [Double], residualSquares: Double, observations: Int) {
+  public init(
+    root: Matrix, rightHandSide: [Double], residualSquares: Double, observations: Int, logWeights: Double = 0
+  ) {
     precondition(root.rows == rightHandSide.count && root.rows <= root.columns, "R must be k × P with k ≤ P")
     self.root = root
     self.rightHandSide = rightHandSide
     self.residualSquares = residualSquares
     self.observations = observations
+    self.logWeights = logWeights
   }
 
   /// P.

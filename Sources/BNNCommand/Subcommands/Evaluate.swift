@@ -86,7 +86,8 @@ struct Evaluate: ParsableCommand {
   }
 
   private func score(_ own: Posterior, _ rows: Dataset) throws -> [[RowScore]] {
-    try own.rowScores(features: rows.featureMatrix, targets: rows.targetMatrix, threads: global.workers)
+    try own.rowScores(
+      features: rows.featureMatrix, targets: rows.targetMatrix, weights: rows.weights, threads: global.workers)
   }
 
   private func members(_ scores: [RegressionScores]) -> [(String, JSONText)] {

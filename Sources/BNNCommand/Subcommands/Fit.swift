@@ -45,6 +45,9 @@ struct Fit: ParsableCommand {
   @Option(name: .long, help: "The column that says when a row was observed (ISO dates or numbers); no feature.")
   var time: String?
 
+  @Option(name: .long, help: "The column of row weights w ≥ 0: a row's noise has the variance σ²/w; no feature.")
+  var weights: String?
+
   @Option(
     name: .long,
     help: "tangent, moving-tangent, last-layer or linear (default: tangent up to 2,000 weights, then last-layer).")
@@ -153,7 +156,7 @@ struct Fit: ParsableCommand {
   private var choice: ColumnChoice {
     ColumnChoice(
       targets: target, features: names(features), ignore: names(ignore) ?? [], categorical: names(categorical) ?? [],
-      time: time)
+      weights: weights, time: time)
   }
 
   /// A flat prior cannot choose between an intercept and the sum of all levels.
@@ -273,6 +276,7 @@ struct Fit: ParsableCommand {
       : .identity(features: schema.features.count, targets: schema.targets.count)
     let fitted = try Posterior.network(
       spec, method: chosen, schema: schema, features: dataset.featureMatrix, targets: dataset.targetMatrix,
+      weights: dataset.weights,
       normalisation: normalisation, standardised: normalize == "standard", prior: prior,
       training: TrainingSettings(epochs: epochs, batchSize: batchSize, learningRate: learningRate), members: members,
       subspace: subspace, seed: global.seed, threads: global.workers,

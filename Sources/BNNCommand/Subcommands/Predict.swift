@@ -14,7 +14,7 @@ struct Predict: ParsableCommand {
   @Argument(help: "Rows with the posterior's features: a .csv, .csv.gz, .npy or .npz file, or -.")
   var data: String
 
-  @Option(name: [.short, .long], help: "A .csv or .json file (default: CSV on standard output).")
+  @Option(name: [.short, .long], help: "A .csv, .json or .npz file (default: CSV on standard output).")
   var output: String?
 
   @Flag(name: .long, help: "Overwrite the output if it exists.")
@@ -22,6 +22,9 @@ struct Predict: ParsableCommand {
 
   @Option(name: .long, help: "Probabilities of the quantile columns, comma-separated.")
   var quantiles = "0.05,0.5,0.95"
+
+  @Option(name: .long, help: "Columns of the table that are copied in front as they are, comma-separated.")
+  var keep: String?
 
   @OptionGroup var properties: PropertyOptions
   @OptionGroup var tables: DataOptions
@@ -43,8 +46,12 @@ struct Predict: ParsableCommand {
 
   func validate() throws {
     _ = try probabilities()
-    if let output, output != "-", !output.hasSuffix(".csv"), !output.hasSuffix(".json") {
-      throw ValidationError("-o names a .csv or a .json file, got \"\(output)\"")
+    if let output, output != "-", PredictionTable.Form(suffixOf: output) == nil {
+      throw ValidationError("-o names a .csv, .json or .npz file, got \"\(output)\"")
+    }
+    let kept = names(keep) ?? []
+    guard Set(kept).count == kept.count else {
+      throw ValidationError("--keep names a column twice, got \"\(keep ?? "")\"")
     }
   }
 
@@ -57,44 +64,36 @@ struct Predict: ParsableCommand {
     }
     let own = try loadPosterior(posterior).posterior
     try properties.check(against: own, file: posterior)
+    let kept = names(keep) ?? []
     let reader = try DatasetReader(
-      path: data, schema: own.model.schema, targets: .optional, options: levels.apply(to: tables.options))
+      path: data, schema: own.model.schema, targets: .none, options: levels.apply(to: tables.options), keeping: kept)
     let probabilities = try probabilities()
-    let names = columnNames(own.model.schema.targets, probabilities)
-    let isJSON = target?.hasSuffix(".json") ?? false
-    let streams = target == nil && !global.json
-
-    var text = isJSON ? "" : names.joined(separator: ",") + "\n"
-    var objects: [String] = []
-    var rows = 0
+    let columns = columnNames(own.model.schema.targets, probabilities)
+    if let both = kept.first(where: columns.contains) {
+      throw CommandFailure.usage(
+        "--keep \(both) would have the name of a column of predictions", remedy: "rename it in \(reader.file)")
+    }
+    let form = target.flatMap(PredictionTable.Form.init(suffixOf:)) ?? (global.json ? .json : .csv)
+    var table = PredictionTable(form: form, kept: kept, names: columns)
     while let block = try reader.nextBlock(maxRows: blockRows) {
       let outputs = own.model.schema.targets.count
       let predictions = try own.predictMixture(features: block.featureMatrix, threads: global.workers)
       for i in 0..<block.rows {
-        let values = try (0..<outputs).flatMap { try cells(predictions[i * outputs + $0], probabilities) }
-        if isJSON || global.json {
-          objects.append(JSONText.object(zip(names, values).map { ($0, .optional($1)) }).text)
-        }
-        if !isJSON, !(global.json && target == nil) {
-          text += values.map { $0.map { "\($0)" } ?? "" }.joined(separator: ",") + "\n"
-        }
+        table.add(
+          kept: block.kept.map { $0[i] },
+          values: try (0..<outputs).flatMap { try cells(predictions[i * outputs + $0], probabilities) })
       }
-      rows += block.rows
-      if streams {
-        Console.write(text, to: STDOUT_FILENO)
-        text = ""
-      }
-      console.progress("\(reader.file): \(rows) rows predicted")
+      if target == nil, form == .csv { Console.write(table.takeText(), to: STDOUT_FILENO) }
+      console.progress("\(reader.file): \(table.rows) rows predicted")
     }
     console.clearProgress()
-    remark(on: reader, console)
-    let array = "[" + objects.joined(separator: isJSON ? ",\n" : ",") + "]"
+    remark(on: reader, console, expected: Set(kept))
     if let target {
-      try AtomicFile.write(Array((isJSON ? array + "\n" : text).utf8), to: target, replacing: force)
-      console.say("\(target): \(rows) predictions")
-      console.result([("rows", .integer(rows)), ("output", .string(target))])
+      try AtomicFile.write(try table.file(), to: target, replacing: force)
+      console.say("\(target): \(table.rows) predictions")
+      console.result([("rows", .integer(table.rows)), ("output", .string(target))])
     } else {
-      console.result([("rows", .integer(rows)), ("predictions", .verbatim(array))])
+      console.result([("rows", .integer(table.rows)), ("predictions", .verbatim(table.array()))])
     }
   }
 

@@ -121,6 +121,8 @@ struct PropertyOptions: ParsableArguments {
   var categorical: String?
   @Option(name: .long, help: "Must be the posterior's, when given.")
   var time: String?
+  @Option(name: .long, help: "Must be the posterior's, when given.")
+  var weights: String?
   @Option(name: .long, help: "Must be the posterior's, when given: no other engine can start from it yet.")
   var method: String?
   @Option(name: .long, help: "Must be the posterior's, when given.")
@@ -159,6 +161,7 @@ struct PropertyOptions: ParsableArguments {
         categories.isEmpty ? "no categories" : "the categories \(categories.joined(separator: ","))")
     }
     try same("--time", time, model.schema.time ?? "no column of times")
+    try same("--weights", weights, model.schema.weights ?? "no row weights")
     let staysInPlace = allowsStaying && model.method == .movingTangent && method == Method.tangent.rawValue
     if !staysInPlace { try same("--method", method, model.method.rawValue) }
     try same("--subspace", subspace.map(String.init), model.subspace.map(String.init) ?? "none")

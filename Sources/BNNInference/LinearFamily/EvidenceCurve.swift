@@ -13,7 +13,7 @@ import BNNProbability
 ///
 ///     w | σ² ~ N(w₀, σ²/κ I) on all but the first f columns, which are unpenalised; σ² known or ~ IG(a₀, b₀)
 ///     S(κ) = ρ² + Σ κ z̃²/(s² + κ)          z̃ = Uᵀ(z − R w₀), R = U S Vᵀ
-///     ℓ(κ) = −n/2 log 2π − Σ_{i<f} log R_ii + ½ Σ log(κ/(s² + κ)) + a₀ log b₀ − lnΓ(a₀) − a log b + lnΓ(a)
+///     ℓ(κ) = ½ Σ log w − n/2 log 2π − Σ_{i<f} log R_ii + ½ Σ log(κ/(s² + κ)) + a₀ log b₀ − lnΓ(a₀) − a log b + lnΓ(a)
 ///     a = a₀ + (n − f)/2,  b = b₀ + S/2
 ///     dℓ/dlog κ = ½[γ − κ‖m − w₀‖²/σ̂²],  γ = Σ s²/(s² + κ),  σ̂² = b/a
 ///
@@ -50,7 +50,7 @@ public struct EvidenceCurve: Sendable {
     residual = system.residualSquares
     count = Double(system.observations - f)
     constant =
-      -0.5 * Double(system.observations) * 1.837_877_066_409_345_3
+      0.5 * system.logWeights - 0.5 * Double(system.observations) * 1.837_877_066_409_345_3
       - (0..<lead).reduce(0) { $0 + log(abs(system.root[$1, $1])) }
     self.noise = noise
   }

@@ -129,7 +129,9 @@ public enum LinearFormation {
     let signs = (0..<p).map { system.root[$0, $0] < 0 ? -1.0 : 1.0 }
     let mean = factor.backSolve(zip(signs, system.rightHandSide).map { $0 * $1 })
     let spare = Double(system.observations - p)
-    var evidence = -0.5 * Double(system.observations) * 1.837_877_066_409_345_3 - 0.5 * factor.logDeterminant
+    var evidence =
+      0.5 * system.logWeights - 0.5 * Double(system.observations) * 1.837_877_066_409_345_3
+      - 0.5 * factor.logDeterminant
     let belief: NoiseBelief
     switch noise {
     case .known(let variance):

@@ -54,18 +54,19 @@ public struct NetworkTraining: Sendable {
   /// Called with (share done, message); may be slow.
   let progress: @Sendable (Double, String) -> Void
 
-  /// Trained weights from normalised rows (x n × d, y n × C).
-  func train(_ x: Matrix, _ y: Matrix, seed: RandomStream) throws -> [Double] {
+  /// Trained weights from normalised rows (x n × d, y n × C); `weights` of the rows relative to their mean.
+  func train(_ x: Matrix, _ y: Matrix, weights: [Double]? = nil, seed: RandomStream) throws -> [Double] {
     var stream = seed.split(1)
     var theta = network.initialParameters(using: &stream)
     var objective = NetworkObjective(
-      network: network, x: x, y: y, noiseVariance: knownVariance ?? 0.1, priorPrecision: 1, threads: threads)
+      network: network, x: x, y: y, weights: weights, noiseVariance: knownVariance ?? 0.1, priorPrecision: 1,
+      threads: threads)
     if case .given(let alpha) = prior.precision { objective.priorPrecision = alpha }
     var adam = Adam(dimension: theta.count)
     for round in 0..<settings.rounds {
       if let epochs = settings.epochs {
         let share = (epochs * round / settings.rounds)..<(epochs * (round + 1) / settings.rounds)
-        runAdam(&theta, &adam, objective, x, y, epochs: share, of: epochs, stream: seed.split(2))
+        runAdam(&theta, &adam, objective, x, y, weights, epochs: share, of: epochs, stream: seed.split(2))
       } else {
         let optimiser = LBFGS(maximumIterations: settings.iterations * (round + 1 == settings.rounds ? 3 : 1))
         theta = optimiser.minimise(from: theta) { objective.evaluate($0) }.theta
@@ -73,7 +74,7 @@ public struct NetworkTraining: Sendable {
       guard theta.allSatisfy(\.isFinite) else {
         throw UpdateError.notFinite("a weight of the network; try a smaller --learning-rate")
       }
-      if round + 1 < settings.rounds { try tune(&objective, theta, x, y, stream: seed.split(4)) }
+      if round + 1 < settings.rounds { try tune(&objective, theta, x, y, weights, stream: seed.split(4)) }
       progress(
         Double(round + 1) / Double(settings.rounds),
         "training: round \(round + 1) of \(settings.rounds), noise \(rounded(objective.noiseVariance.squareRoot())) of the target's sd"
@@ -91,7 +92,7 @@ public struct NetworkTraining: Sendable {
   /// Passes over the rows in random order; the minibatch gradient is scaled to the sum over all rows.
   private func runAdam(
     _ theta: inout [Double], _ adam: inout Adam, _ objective: NetworkObjective, _ x: Matrix, _ y: Matrix,
-    epochs: Range<Int>, of total: Int, stream: RandomStream
+    _ weights: [Double]?, epochs: Range<Int>, of total: Int, stream: RandomStream
   ) {
     let batch = min(settings.batchSize, x.rows)
     for epoch in epochs {
@@ -101,7 +102,9 @@ public struct NetworkTraining: Sendable {
       for start in stride(from: 0, to: order.count, by: batch) {
         let indices = order[start..<min(start + batch, order.count)]
         let scale = Double(x.rows) / Double(indices.count)
-        var (_, gradient) = objective.dataTerm(x.gathering(indices), y.gathering(indices), network.parameters(theta))
+        var (_, gradient) = objective.dataTerm(
+          x.gathering(indices), y.gathering(indices), weights.map { own in indices.map { own[$0] } },
+          network.parameters(theta))
         for i in gradient.indices { gradient[i] = scale * gradient[i] + objective.priorPrecision * theta[i] }
         adam.update(&theta, gradient: gradient, rate: rate)
       }
@@ -110,7 +113,8 @@ public struct NetworkTraining: Sendable {
 
   /// (α, σ²) ← the maximum of the linearised evidence at θ, where the user left them open.
   private func tune(
-    _ objective: inout NetworkObjective, _ theta: [Double], _ x: Matrix, _ y: Matrix, stream: RandomStream
+    _ objective: inout NetworkObjective, _ theta: [Double], _ x: Matrix, _ y: Matrix, _ weights: [Double]?,
+    stream: RandomStream
   ) throws {
     let noise = knownVariance.map { NoisePrior.known(variance: $0) } ?? .weak
     let basis = try evidenceBasis(theta, x, y, stream: stream)
@@ -118,8 +122,9 @@ public struct NetworkTraining: Sendable {
     for start in stride(from: 0, to: x.rows, by: basis.piece) {
       let range = start..<min(start + basis.piece, x.rows)
       var rows = basis.rows(features: x.rows(range), targets: y.rows(range))
+      let logWeights = weights.map { rows.scaleRows(by: $0[range]) } ?? 0
       guard rows.isFinite else { throw UpdateError.notFinite("a derivative of the network") }
-      statistics.absorb(&rows)
+      statistics.absorb(&rows, logWeights: logWeights)
     }
     var variance = 0.0
     var logPrecision = 0.0

@@ -3,7 +3,7 @@ import BNNModels
 
 /// The negative log posterior of a network with Gaussian noise, a sum over rows in nats up to a constant:
 ///
-///     E(θ) = ‖Y − f(X; θ)‖²/(2σ²) + ½α‖θ − μ‖²
+///     E(θ) = Σ w_i‖y_i − f(x_i; θ)‖²/(2σ²) + ½α‖θ − μ‖²
 ///
 /// The prior is a value; nothing of it is ever added to the loss by a caller.
 struct NetworkObjective: Sendable {
@@ -11,8 +11,8 @@ struct NetworkObjective: Sendable {
   static let piece = 512
 
   let network: Network
-  /// Normalised inputs and targets, cut into pieces once.
-  let pieces: [(x: Matrix, y: Matrix)]
+  /// Normalised inputs and targets with the rows' weights (nil: 1), cut into pieces once.
+  let pieces: [(x: Matrix, y: Matrix, weights: [Double]?)]
   let threads: Int
   /// σ² in normalised units.
   var noiseVariance: Double
@@ -21,14 +21,17 @@ struct NetworkObjective: Sendable {
   /// μ; nil is 0.
   var priorMean: [Double]?
 
-  init(network: Network, x: Matrix, y: Matrix, noiseVariance: Double, priorPrecision: Double, threads: Int) {
+  init(
+    network: Network, x: Matrix, y: Matrix, weights: [Double]? = nil, noiseVariance: Double, priorPrecision: Double,
+    threads: Int
+  ) {
     self.network = network
     self.threads = threads
     self.noiseVariance = noiseVariance
     self.priorPrecision = priorPrecision
     pieces = stride(from: 0, to: x.rows, by: Self.piece).map { start in
       let range = start..<min(start + Self.piece, x.rows)
-      return (x.rows(range), y.rows(range))
+      return (x.rows(range), y.rows(range), weights.map { Array($0[range]) })
     }
   }
 
@@ -36,7 +39,7 @@ struct NetworkObjective: Sendable {
   func evaluate(_ theta: [Double]) -> (value: Double, gradient: [Double]) {
     let parameters = network.parameters(theta)
     let parts = parallelMap(pieces.count, threads: threads) { index in
-      dataTerm(pieces[index].x, pieces[index].y, parameters)
+      dataTerm(pieces[index].x, pieces[index].y, pieces[index].weights, parameters)
     }
     var value = 0.0
     var gradient = [Double](repeating: 0, count: theta.count)
@@ -52,15 +55,18 @@ struct NetworkObjective: Sendable {
     return (value, gradient)
   }
 
-  /// ‖y − f‖²/(2σ²) over some rows and its gradient in θ.
-  func dataTerm(_ x: Matrix, _ y: Matrix, _ parameters: Network.Parameters) -> (value: Double, gradient: [Double]) {
+  /// Σ w‖y − f‖²/(2σ²) over some rows and its gradient in θ.
+  func dataTerm(
+    _ x: Matrix, _ y: Matrix, _ weights: [Double]?, _ parameters: Network.Parameters
+  ) -> (value: Double, gradient: [Double]) {
     let trace = network.trace(x, parameters)
     var difference = trace.output
     var sum = 0.0
     for i in difference.storage.indices {
       let d = difference.storage[i] - y.storage[i]
-      sum += d * d
-      difference.storage[i] = d / noiseVariance
+      let weight = weights.map { $0[i / y.columns] } ?? 1
+      sum += weight * d * d
+      difference.storage[i] = weight * d / noiseVariance
     }
     return (0.5 * sum / noiseVariance, network.gradient(trace, parameters, outputGradient: difference))
   }
