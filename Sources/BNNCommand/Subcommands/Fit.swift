@@ -136,6 +136,9 @@ struct Fit: ParsableCommand {
         throw ValidationError("--subspace belongs to --method tangent")
       }
     }
+    if weights != nil, method == Method.movingTangent.rawValue {
+      throw ValidationError("--method moving-tangent cannot weigh rows yet; use tangent with --weights")
+    }
     if members > 1, method == Method.linear.rawValue { throw ValidationError("a linear model has one member") }
   }
 
