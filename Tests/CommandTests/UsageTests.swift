@@ -99,13 +99,13 @@ struct UsageTests {
     "fit": """
     --target --features --ignore --method --hidden --activation --likelihood --members --no-intercept --noise \
     --prior-precision --normalize --epochs --batch-size --learning-rate --output --force --label --delimiter --format \
-    --missing --missing-values --categorical --time
+    --missing --missing-values --categorical --time --weights
     """,
     "update": """
     --allow-repeated-data --output --force --label --target --features --method --hidden --activation --likelihood \
-    --members --normalize --delimiter --format --missing --missing-values --unseen --categorical --time
+    --members --normalize --delimiter --format --missing --missing-values --unseen --categorical --time --weights
     """,
-    "predict": "--output --force --quantiles --target --features --delimiter --format --missing --unseen",
+    "predict": "--output --force --quantiles --keep --target --features --delimiter --format --missing --unseen",
     "evaluate": "--target --features --delimiter --format --missing --unseen",
     "inspect": "", "diff": "--tolerance",
   ]
