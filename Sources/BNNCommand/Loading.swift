@@ -25,6 +25,11 @@ struct BatchSummary {
     digest.add(block)
   }
 
+  mutating func add(_ buffer: RowBuffer, from first: Int) {
+    rows += buffer.rows - first
+    digest.add(buffer, from: first)
+  }
+
   /// What the reader left out or had to interpret, once it has given all rows.
   mutating func finish(_ reader: DatasetReader) {
     dropped = reader.droppedRows
@@ -51,6 +56,23 @@ func absorb(
   expected: Set<String> = []
 ) throws -> BatchSummary {
   var summary = BatchSummary()
+  if update.takesBuffers, reader.isPlain {
+    var buffer = RowBuffer()
+    let width = reader.featureCount + reader.targetCount
+    // Read and digested in pieces that stay in the processor's cache; about a megabyte.
+    let piece = max(192, (1 << 17) / max(1, width))
+    var isMore = true
+    while isMore {
+      while isMore, buffer.rows < RowAccumulator.segment {
+        let first = buffer.rows
+        isMore = try reader.read(maxRows: min(piece, RowAccumulator.segment - first), into: &buffer)
+        summary.add(buffer, from: first)
+      }
+      update.absorb(buffer)
+      buffer.removeAll()
+      console.progress("\(reader.file): \(summary.rows) rows absorbed")
+    }
+  }
   while let block = try reader.nextBlock(maxRows: blockRows) {
     try update.absorb(
       features: block.featureMatrix, targets: block.targetMatrix, weights: block.weights, threads: threads)

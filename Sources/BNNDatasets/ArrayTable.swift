@@ -137,6 +137,24 @@ final class ArrayTable: TableSource {
     }
   }
 
+  func readDirectly(maxRows: Int, into buffer: inout RowBuffer) throws(DataError) -> Int? {
+    if let failure { throw failure }
+    do throws(DataError) {
+      if !started { try start() }
+      guard kept.isEmpty, pieces.count == 1, pieces[0].isRun, pieces[0].columns.count == pieces[0].array.columns else {
+        return nil
+      }
+      if nextRow == rows { return rowsDelivered > 0 ? 0 : nil }
+      guard let count = try pieces[0].array.readRows(maxRows: maxRows, into: &buffer) else { return nil }
+      nextRow += count
+      rowsDelivered += count
+      return count
+    } catch {
+      failure = error
+      throw error
+    }
+  }
+
   private func block(maxRows: Int) throws(DataError) -> TableBlock? {
     var values: [Double] = []
     var rowNumbers: [Int] = []

@@ -89,9 +89,18 @@ final class ByteSource {
   func read(into target: UnsafeMutableRawBufferPointer) throws(DataError) -> Int {
     var count = 0
     while count < target.count {
+      let rest = UnsafeMutableRawBufferPointer(rebasing: target[count...])
+      if start == end, rest.count >= Self.capacity, !ended {
+        // Straight to where they are wanted.
+        let more = try reader.read(into: rest)
+        ended = more == 0
+        if ended { break }
+        consumed += more
+        count += more
+        continue
+      }
       let bytes = try available().prefix(target.count - count)
       if bytes.isEmpty { break }
-      let rest = UnsafeMutableRawBufferPointer(rebasing: target[count...])
       rest.copyMemory(from: UnsafeRawBufferPointer(rebasing: bytes))
       consume(bytes.count)
       count += bytes.count

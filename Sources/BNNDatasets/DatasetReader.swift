@@ -91,6 +91,14 @@ public final class DatasetReader {
     return nil
   }
 
+  /// As `read`, for a table that holds its rows as they are wanted; nil for every other, and for rows that need a closer
+  /// look.
+  func readDirectly(maxRows: Int, into buffer: inout RowBuffer) throws(DataError) -> Int? {
+    let count = try table.readDirectly(maxRows: maxRows, into: &buffer)
+    givenRows += count ?? 0
+    return count
+  }
+
   private func dataset(_ block: TableBlock) throws(DataError) -> Dataset {
     if block.values.largestMagnitude > Self.largest { try refuseLarge(block) }
     let inputs = columns.features.count

@@ -188,6 +188,28 @@ final class NPYArray {
 
   // MARK: Reading
 
+  /// Appends the next rows of an array of doubles as they lie; nil if some are held already, or if they need a closer
+  /// look: then they are.
+  func readRows(maxRows: Int, into buffer: inout RowBuffer) throws(DataError) -> Int? {
+    guard heldRows.isEmpty, isRun(Array(0..<columns)) else { return nil }
+    let count = min(maxRows, rows - rowsRead)
+    let first = rowsRead
+    let added = try buffer.append(atMost: count, columns: columns) { target throws(DataError) in
+      let got = try bytes.read(into: UnsafeMutableRawBufferPointer(target))
+      let rowSize = columns * element.size
+      if got < count * rowSize { throw cutOff(first + got / rowSize) }
+      return count
+    } rejected: { values in
+      held = Array(UnsafeRawBufferPointer(values))
+      heldStart = first
+      heldRows = first..<first + count
+    }
+    rowsRead += count
+    if added != nil { row = rowsRead - 1 }
+    if rowsRead == rows { try checkEnd() }
+    return added
+  }
+
   /// Reads as many whole rows as a buffer's worth, at least one.
   private func holdRows() throws(DataError) {
     let rowSize = columns * element.size

@@ -61,6 +61,26 @@ public struct RowDigest: Hashable, Sendable, Codable, CustomStringConvertible {
     }
   }
 
+  /// Adds the rows of a buffer from one on. O(rows × columns).
+  public mutating func add(_ buffer: RowBuffer, from first: Int = 0) {
+    let size = buffer.columns * MemoryLayout<Double>.size
+    buffer.withUnsafeValues { values in
+      var row = [UInt64](repeating: 0, count: buffer.columns)
+      let bytes = UnsafeRawBufferPointer(values)
+      for index in first..<max(first, buffer.rows) {
+        let own = bytes.baseAddress.map { $0 + index * size }
+        let hash =
+          UInt16(littleEndian: 1) == 1
+          ? XXH3_128bits(own, size)
+          : row.withUnsafeMutableBufferPointer { row in
+            for j in row.indices { row[j] = values[index * row.count + j].bitPattern.littleEndian }
+            return XXH3_128bits(row.baseAddress, size)
+          }
+        add(high: hash.high64, low: hash.low64)
+      }
+    }
+  }
+
   /// Adds the rows another digest was made of.
   public mutating func add(_ other: RowDigest) {
     add(high: other.high, low: other.low)

@@ -19,6 +19,13 @@ protocol TableSource: AnyObject {
   var profiles: [ColumnProfile] { get }
   func select(_ selection: Selection)
   func nextBlock(maxRows: Int) throws(DataError) -> TableBlock?
+  /// Appends the next rows as they lie, at most `maxRows`, and returns their number, 0 at the end; nil where they do not
+  /// lie as they are wanted, or are not all finite: then `nextBlock` has them.
+  func readDirectly(maxRows: Int, into buffer: inout RowBuffer) throws(DataError) -> Int?
+}
+
+extension TableSource {
+  func readDirectly(maxRows: Int, into buffer: inout RowBuffer) throws(DataError) -> Int? { nil }
 }
 
 /// A table read once from front to back, in blocks, from a file or standard input.
@@ -141,6 +148,11 @@ public final class TableReader {
     precondition(maxRows > 0, "a block has at least one row")
     started = true
     return try source.nextBlock(maxRows: maxRows)
+  }
+
+  func readDirectly(maxRows: Int, into buffer: inout RowBuffer) throws(DataError) -> Int? {
+    started = true
+    return try source.readDirectly(maxRows: maxRows, into: &buffer)
   }
 
   /// Refuses what is plainly something else, before it fails in a stranger way.

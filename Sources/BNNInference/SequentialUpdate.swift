@@ -101,6 +101,16 @@ public struct SequentialUpdate: Sendable {
     rows += features.rows
   }
 
+  /// Whether the rows of a buffer can be absorbed as they are.
+  public var takesBuffers: Bool { accumulator != nil }
+
+  /// Absorbs rows [x y] of a linear model in their own units. O(n·(P + C)²), nothing copied or allocated a row.
+  public mutating func absorb(_ buffer: RowBuffer) {
+    precondition(takesBuffers, "only a linear model takes rows as they are")
+    buffer.withUnsafeValues { accumulator?.absorb($0, count: buffer.rows) }
+    rows += buffer.rows
+  }
+
   /// The rows of a linear model are [x y], side by side.
   private mutating func absorbDirectly(features: Matrix, targets: Matrix) throws {
     guard features.isFinite, targets.isFinite else { throw UpdateError.notFinite("a feature or target") }

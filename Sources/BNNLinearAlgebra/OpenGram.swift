@@ -31,11 +31,15 @@ struct OpenGram: Sendable {
     for i in gram.upper.indices { gram.upper[i] = 0 }
     for j in sums.indices { sums[j] = 0 }
     count = Double(m)
-    guard let center else {
-      if hasOnes { addSums(segment, count: m) }
-      return gram.add(segment, count: m)
-    }
     let slice = GramMatrix.slice
+    guard let center else {
+      for start in stride(from: 0, to: m, by: slice) {
+        let (own, some) = (segment + start * columns, min(slice, m - start))
+        if hasOnes { addSums(own, count: some) }
+        gram.add(own, count: some)
+      }
+      return
+    }
     if scratch.count < slice * columns { scratch = [Double](repeating: 0, count: slice * columns) }
     for start in stride(from: 0, to: m, by: slice) {
       let some = min(slice, m - start)
@@ -91,7 +95,8 @@ struct OpenGram: Sendable {
       ratio = min(ratio, reference[j] / sum)
     }
     let limit = GramMatrix.conditionLimit * GramMatrix.conditionLimit
-    let isBounded = Double(width) < limit * smallest * ratio
+    let least = smallest * ratio
+    let isBounded = Double(width) < limit * least || (least > 0 && largestRowSum < limit * least)
     let before = isBounded ? nil : self
     total.add(gram)
     for j in 0..<columns { totalSums[j] += sums[j] }
@@ -100,6 +105,45 @@ struct OpenGram: Sendable {
     if let before { self = before }
     return false
   }
+
+  /// ‖D^(−½) S D^(−½)‖_∞ ≥ λ_max of the total with the measured segment, column-scaled. O(w²).
+  private var largestRowSum: Double {
+    let (n, scale) = (rows + count, (0..<columns).map { j in diagonal(j).squareRoot() })
+    let inverse = scale.map { $0 > 0 ? 1 / $0 : 0 }
+    var sums = [Double](repeating: 0, count: columns)
+    var first = 1.0
+    if hasOnes {
+      for j in 0..<columns {
+        let cosine = abs(totalSums[j] + self.sums[j]) / n.squareRoot() * inverse[j]
+        first += cosine
+        sums[j] = cosine
+      }
+    }
+    sums.withUnsafeMutableBufferPointer { sums in
+      total.upper.withUnsafeBufferPointer { total in
+        gram.upper.withUnsafeBufferPointer { gram in
+          inverse.withUnsafeBufferPointer { inverse in
+            for i in 0..<columns {
+              let row = i * columns
+              let own = inverse[i]
+              sums[i] += abs(total[row + i] + gram[row + i]) * own * own
+              var rest = 0.0
+              for j in (i + 1)..<max(i + 1, columns) {
+                let size = abs(total[row + j] + gram[row + j]) * inverse[j] * own
+                rest += size
+                sums[j] += size
+              }
+              sums[i] += rest
+            }
+          }
+        }
+      }
+    }
+    return max(hasOnes ? first : 0, sums.max() ?? 0)
+  }
+
+  /// The squared norm of a given column over total and segment.
+  private func diagonal(_ j: Int) -> Double { total.upper[j * columns + j] + gram.upper[j * columns + j] }
 
   /// Absorbs the rows of the total into an array: their factor, with the centring undone.
   func condense(into array: inout InformationArray) {

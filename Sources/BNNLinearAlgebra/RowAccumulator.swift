@@ -10,8 +10,8 @@ import COpenBLAS
 /// Aᵢ, and those only add up; so the sum S carries the relative error of one product, and what matters is the condition
 /// of the column-scaled S alone. That is kept below `GramMatrix.conditionLimit` *before* a segment is added, while its
 /// rows are still there to go through QR instead: from the last factorisation, of S₀, λ_min(S) ≥ λ_min(S₀)·min_j S₀ⱼⱼ/Sⱼⱼ
-/// (matrices added are positive semidefinite) and λ_max(S) ≤ w (the trace); where this bound does not suffice, S is
-/// factorised anew.
+/// (matrices added are positive semidefinite) and λ_max(S) ≤ w (the trace) and ≤ the largest row sum;
+/// where these bounds do not suffice, S is factorised anew.
 ///
 /// With a column of ones, columns far from zero are nearly collinear with it. Then the rows are first centred by the
 /// means c of the first segment, [1 A] = [1 A − 1cᵀ]·[1 cᵀ; 0 I], which the factor undoes in its first row only.
