@@ -10,7 +10,10 @@ extension Posterior {
       var words = ["bnn-update"]
       switch entry.action {
       case "fit": words += ["fit", "D\(entry.number).csv"] + propertyFlags
-      case "update": words += ["update", "p\(entry.number - 1).safetensors", "D\(entry.number).csv"]
+      case "update":
+        words += ["update", "p\(entry.number - 1).safetensors", "D\(entry.number).csv"]
+        // A moving tangent that was told to stay where it was.
+        if entry.method != model.method.rawValue { words += ["--method", entry.method] }
       default: return "# update \(entry.number) was made by `\(entry.action)`"
       }
       for (setting, flag) in [

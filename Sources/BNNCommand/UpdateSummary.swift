@@ -35,6 +35,11 @@ struct UpdateSummary {
         "subspace: \(posterior.movingWeights) directions of \(posterior.members[0].theta.count) weights keep "
           + "\(readable(100 * share)) % of these rows' squared derivatives")
     }
+    if let misfit = report.misfit {
+      console.say(
+        "the linearisation point moved; the map that carries the earlier rows there misses \(readable(100 * misfit)) % of the "
+          + "squared derivatives")
+    }
     if let missing = try? posterior.unidentifiedNames(), !missing.isEmpty {
       console.say(notIdentified(missing))
     } else {
@@ -44,7 +49,8 @@ struct UpdateSummary {
     }
     if action == "fit" {
       console.say(
-        "the file has \(size(bytes)); an update needs about \(memory) of memory and \(cost) for every 1,000 rows")
+        "the file has \(size(bytes)); an update needs about \(memory) of memory and \(cost) for every 1,000 rows"
+          + (moveSeconds.map { ", and to move the linearisation point up to \(duration($0))" } ?? ""))
     }
   }
 
@@ -69,15 +75,29 @@ struct UpdateSummary {
     // Beside the directions a block of derivatives is held, as wide as the network.
     let width = Double(posterior.members.first?.theta.count ?? 0)
     let reduced = directions > 0 ? 2 * directions + min(8_388_608, 1024 * width) : 0
-    return size(Int(8 * ((4 * p * p + 2048 * p) * Double(posterior.members.count) + reduced)) + 20_000_000)
+    let moves = posterior.members.reduce(0) { $0 + ($1.costOfMove?.numbers ?? 0) }
+    return size(Int(8 * ((4 * p * p + 2048 * p) * Double(posterior.members.count) + reduced + moves)) + 20_000_000)
   }
 
   /// 2·1000·P² flops for the rows (and 2·1000·M·P to project them) and some 6·P³ for the posterior, at the 10 GFlop/s of
   /// one ordinary core.
   private var cost: String {
     let p = Double(posterior.members.first?.statistics.weights ?? 0)
+    let store = posterior.members.reduce(0) { sum, member in
+      let w = Double(member.store?.statistics.weights ?? 0)
+      return sum + 2000 * w * w
+    }
     let seconds =
-      ((2000 * p * p + 6 * p * p * p) * Double(posterior.members.count) + 2000 * directions) / 1e10
-    return seconds < 0.1 ? "less than 0.1 s" : String(format: "%.1f s", seconds)
+      ((2000 * p * p + 6 * p * p * p) * Double(posterior.members.count) + 2000 * directions + store) / 1e10
+    return duration(seconds)
+  }
+
+  private var moveSeconds: Double? {
+    let flops = posterior.members.compactMap { $0.costOfMove?.flops }
+    return flops.isEmpty ? nil : flops.reduce(0, +) / 1e10
+  }
+
+  private func duration(_ seconds: Double) -> String {
+    seconds < 0.1 ? "less than 0.1 s" : String(format: "%.1f s", seconds)
   }
 }

@@ -135,12 +135,9 @@ struct MemberTensors {
       _ = try store.take("\(prefix)layers.0.weight", shape: [c, d])
       _ = try store.take("\(prefix)layers.0.bias", shape: [c])
     }
-    let width = weights + responses
-    let kept = min(entry.observations, width)
-    let packed = try store.take("\(prefix)statistics", shape: [kept * width - kept * (kept - 1) / 2])
-    let statistics = LinearStatistics(
-      weights: weights, responses: responses, observations: entry.observations,
-      array: InformationArray(array: Self.unpack(packed, rows: kept, width: width)), logWeights: entry.logWeights ?? 0)
+    let statistics = try statistics(
+      "\(prefix)statistics", weights: weights, responses: responses, observations: entry.observations,
+      logWeights: entry.logWeights ?? 0, mayBeFull: model.method == .movingTangent, from: &store)
     var root: Matrix?
     if model.method == .tangent, c > 1 {
       let values = try store.take("\(prefix)output_root", shape: [c, c])
@@ -169,6 +166,23 @@ struct MemberTensors {
       throw store.corrupt("the directions in \(prefix)subspace do not have length 1")
     }
     return directions
+  }
+
+  /// The packed array of k = min(n, P + C) rows.
+  ///
+  /// - Parameter mayBeFull: k = P + C is welcome too: statistics that were mapped to another linearisation point fill the
+  ///   triangle whatever n.
+  func statistics(
+    _ name: String, weights: Int, responses: Int, observations: Int, logWeights: Double = 0, mayBeFull: Bool = false,
+    from store: inout TensorStore
+  ) throws(PosteriorFileError) -> LinearStatistics {
+    let width = weights + responses
+    var kept = min(observations, width)
+    if mayBeFull, store.length(of: name) == width * (width + 1) / 2 { kept = width }
+    let packed = try store.take(name, shape: [kept * width - kept * (kept - 1) / 2])
+    return LinearStatistics(
+      weights: weights, responses: responses, observations: observations,
+      array: InformationArray(array: Self.unpack(packed, rows: kept, width: width)), logWeights: logWeights)
   }
 
   func join(
@@ -201,6 +215,9 @@ struct TensorStore {
   }
 
   var remaining: [String] { byName.keys.sorted() }
+
+  /// How many numbers a tensor holds that was not taken yet; nil when there is none.
+  func length(of name: String) -> Int? { byName[name]?.values.count }
 
   /// - Parameter shape: nil for one dimension of any length.
   mutating func take(_ name: String, shape: [Int]?) throws(PosteriorFileError) -> [Double] {

@@ -33,16 +33,13 @@ extension MemberTensors {
     let d = network.spec.inputs
     let bias = try store.take("\(prefix)store.hidden.bias", shape: nil)
     let m = bias.count
+    guard m > 0 else { throw store.corrupt("\(prefix)store.hidden.bias is empty") }
     let weight = try store.take("\(prefix)store.hidden.weight", shape: [m, d])
-    let weights = network.parameterCount + d + m
-    let kept = min(observations, weights + 1)
-    let packed = try store.take(
-      "\(prefix)store.statistics", shape: [kept * (weights + 1) - kept * (kept - 1) / 2])
     return TangentStore(
       anchor: anchor, hiddenWeight: Matrix(rows: m, columns: d, storage: weight), hiddenBias: bias,
-      statistics: LinearStatistics(
-        weights: weights, responses: 1, observations: observations,
-        array: InformationArray(array: Self.unpack(packed, rows: kept, width: weights + 1))))
+      statistics: try statistics(
+        "\(prefix)store.statistics", weights: network.parameterCount + d + m, responses: 1, observations: observations,
+        from: &store))
   }
 }
 
@@ -72,11 +69,12 @@ extension InputSummary {
     let packed = try store.take("inputs.factors", shape: [k, size])
     var factors: [TriangularFactor] = []
     for c in 0..<k {
-      do {
-        factors.append(try TriangularFactor(packed: Array(packed[(c * size)..<((c + 1) * size)]), dimension: d))
-      } catch {
+      let own = Array(packed[(c * size)..<((c + 1) * size)])
+      // A factor with a negative diagonal entry would be turned over, and the file then not be what was read.
+      guard let factor = try? TriangularFactor(packed: own, dimension: d), factor.packed == own else {
         throw store.corrupt("a covariance in inputs.factors is not positive definite")
       }
+      factors.append(factor)
     }
     let counts = try store.take("inputs.counts", shape: [d])
     let discrete = try store.take("inputs.discrete", shape: [d])
@@ -90,6 +88,9 @@ extension InputSummary {
       let own = Array(values[offset..<(offset + count)])
       guard zip(own, own.dropFirst()).allSatisfy({ $0 <= $1 }) else {
         throw store.corrupt("inputs.levels are not in ascending order")
+      }
+      guard own.count == 2 || discrete[levels.count] == 1 else {
+        throw store.corrupt("inputs.levels are not the range of column \(levels.count)")
       }
       levels.append(own)
       offset += count

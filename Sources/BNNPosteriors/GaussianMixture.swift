@@ -10,8 +10,9 @@ import BNNProbability
 /// A density Σ_k π_k N(μ_k, C_k) with full covariances: what is kept of *where* rows lay, when the rows themselves are not
 /// kept.
 ///
-/// Fitted by expectation–maximisation (Dempster, Laird & Rubin 1977; Bishop 2006, section 9.2.2) with ε = 1e-4 added to the
-/// diagonal of every covariance, which keeps columns that are constant or collinear from making one singular.
+/// Fitted by expectation–maximisation (Dempster, Laird & Rubin 1977; Bishop 2006, section 9.2.2) with 1e-4 of every column's
+/// variance added to the diagonals of the covariances, which keeps columns that are constant or collinear from making one
+/// singular.
 public struct GaussianMixture: Sendable, Equatable {
   /// π_k > 0, sum 1.
   public let weights: [Double]
@@ -20,8 +21,8 @@ public struct GaussianMixture: Sendable, Equatable {
   /// R_k with R_kᵀR_k = C_k, d × d.
   public let factors: [TriangularFactor]
 
-  /// Added to the diagonal of every covariance; rows are expected in units of their own spread.
-  static let ridge = 1e-4
+  /// What is added to the diagonal of every covariance, over the columns' variances.
+  static let relativeRidge = 1e-4
   static let starts = 2
   static let centreSteps = 10
   static let steps = 50
@@ -130,40 +131,69 @@ public struct GaussianMixture: Sendable, Equatable {
     _ rows: Matrix, _ weights: [Double], _ start: (means: Matrix, share: [Double])
   ) throws(LinearAlgebraError) -> (mixture: GaussianMixture, value: Double) {
     let total = weights.reduce(0, +)
-    let k = start.share.count
-    let whole = try covariance(rows, weights, total: total)
+    let ridge = ridge(rows, weights, total: total)
+    let whole = try moments(rows, weights, total: total, ridge: ridge)
     var mixture = GaussianMixture(
-      weights: start.share.map { $0 / start.share.reduce(0, +) }, means: start.means,
-      factors: [TriangularFactor](repeating: whole.factor, count: k))
+      weights: start.share.map { $0 / total }, means: start.means,
+      factors: [TriangularFactor](repeating: whole.factor, count: start.share.count))
     var value = -Double.infinity
     for _ in 0..<steps {
-      var joint = mixture.logJoint(rows)
-      let k = mixture.components
-      var next = 0.0
-      for i in 0..<rows.rows {
-        let range = (i * k)..<((i + 1) * k)
-        let highest = joint.storage[range].max() ?? 0
-        let sum = joint.storage[range].reduce(0) { $0 + exp($1 - highest) }
-        next += weights[i] * (highest + log(sum))
-        for t in range { joint.storage[t] = weights[i] * exp(joint.storage[t] - highest) / sum }
-      }
-      value = next
-      // A component that explains less than one row is given up.
-      let shares = (0..<k).map { c in joint.column(c) }
-      let kept = shares.filter { $0.reduce(0, +) >= min(1, 0.5 * total) }
-      guard !kept.isEmpty else { break }
-      let mass = kept.map { $0.reduce(0, +) }
-      var parts: [(mean: [Double], factor: TriangularFactor)] = []
-      for (own, sum) in zip(kept, mass) { parts.append(try covariance(rows, own, total: sum)) }
-      mixture = GaussianMixture(
-        weights: mass.map { $0 / mass.reduce(0, +) }, means: Matrix(parts.map(\.mean)), factors: parts.map(\.factor))
+      guard let next = try mixture.improved(on: rows, weights, ridge: ridge) else { break }
+      (mixture, value) = next
     }
     return (mixture, value)
   }
 
+  /// One step of expectation–maximisation from here: the mixture after it, and the weighted log likelihood before it, nats.
+  /// But for the ridge, and for components that are given up, the likelihood never falls. Nil when no component explains
+  /// a row.
+  func improved(
+    on rows: Matrix, _ rowWeights: [Double], ridge: [Double]
+  ) throws(LinearAlgebraError) -> (mixture: GaussianMixture, value: Double)? {
+    var joint = logJoint(rows)
+    let k = components
+    var value = 0.0
+    for i in 0..<rows.rows {
+      let range = (i * k)..<((i + 1) * k)
+      let highest = joint.storage[range].max() ?? 0
+      let sum = joint.storage[range].reduce(0) { $0 + exp($1 - highest) }
+      value += rowWeights[i] * (highest + log(sum))
+      for t in range { joint.storage[t] = rowWeights[i] * exp(joint.storage[t] - highest) / sum }
+    }
+    let parts = (0..<k).map { c in
+      let own = joint.column(c)
+      return (rows: own, mass: own.reduce(0, +))
+    }
+    // A component that explains less than one row is given up.
+    let least = min(1, 0.5 * rowWeights.reduce(0, +))
+    let kept = parts.filter { $0.mass >= least }
+    guard !kept.isEmpty else { return nil }
+    let mass = kept.reduce(0) { $0 + $1.mass }
+    var found: [(mean: [Double], factor: TriangularFactor)] = []
+    for part in kept { found.append(try Self.moments(rows, part.rows, total: part.mass, ridge: ridge)) }
+    let mixture = GaussianMixture(
+      weights: kept.map { $0.mass / mass }, means: Matrix(found.map(\.mean)), factors: found.map(\.factor))
+    return (mixture, value)
+  }
+
+  /// `relativeRidge` of every column's variance, or of 1 where a column is constant.
+  static func ridge(_ rows: Matrix, _ weights: [Double], total: Double) -> [Double] {
+    let mean = rows.multiplied(by: weights, transposed: true).map { $0 / total }
+    return (0..<rows.columns).map { j in
+      var sum = 0.0
+      for i in 0..<rows.rows {
+        let t = rows.storage[i * rows.columns + j] - mean[j]
+        sum += weights[i] * t * t
+      }
+      // Below this a variance is a constant column's rounding, or has no square root to divide by.
+      let variance = sum / total
+      return relativeRidge * (variance > 1e-30 * mean[j] * mean[j] && variance > 1e-200 ? variance : 1)
+    }
+  }
+
   /// Weighted mean and covariance with the ridge on its diagonal.
-  private static func covariance(
-    _ rows: Matrix, _ weights: [Double], total: Double
+  private static func moments(
+    _ rows: Matrix, _ weights: [Double], total: Double, ridge: [Double]
   ) throws(LinearAlgebraError) -> (mean: [Double], factor: TriangularFactor) {
     let d = rows.columns
     let mean = rows.multiplied(by: weights, transposed: true).map { $0 / total }
@@ -173,7 +203,7 @@ public struct GaussianMixture: Sendable, Equatable {
       for j in 0..<d { centred.storage[i * d + j] = root * (centred.storage[i * d + j] - mean[j]) }
     }
     var gram = centred.gram
-    for j in 0..<d { gram[j, j] += ridge }
+    for j in 0..<d { gram[j, j] += ridge[j] }
     return (mean, try TriangularFactor(choleskyOf: gram))
   }
 }

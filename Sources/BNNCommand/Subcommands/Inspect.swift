@@ -92,6 +92,9 @@ struct Inspect: ParsableCommand {
         "subspace:    \(count) directions of \(own.members[0].theta.count) weights; share of the squared derivatives that "
           + "they keep, batch by batch: \(shares)")
     }
+    if let columns = own.members.first?.store?.statistics.weights {
+      console.say("store:       what all rows said at the first linearisation point, on \(columns) columns; exact")
+    }
     console.say("rows seen:   \(own.rows) in \(own.lineage.count) \(own.lineage.count == 1 ? "batch" : "batches")")
     if missing.isEmpty {
       console.say("noise:       \(readable(own.noiseDeviations)) (standard deviation, target's units)")
@@ -129,10 +132,23 @@ struct Inspect: ParsableCommand {
           + (entry.logEvidence.map { ", log evidence \(readable($0)) nats" } ?? "")
           + (entry.label.map { " – \($0)" } ?? ""))
     }
+    let store = own.members.first?.store?.statistics
+    let keptColumns = max(own.movingWeights, store?.weights ?? 0)
     console.say(
       "kept of the data: sums over rows, not rows; but "
-        + (own.rows < own.movingWeights
-          ? "with fewer rows than weights the rows can be reconstructed from them" : "they are not anonymised"))
+        + (own.rows < keptColumns
+          ? "with fewer rows than \(store == nil ? "weights" : "columns of the store") the rows can be reconstructed from them"
+          : "they are not anonymised"))
+    if let inputs = own.inputs {
+      let exact = inputs.isDiscrete.count { $0 }
+      console.say(
+        "kept of the inputs: a mixture of \(inputs.mixture.components) "
+          + (inputs.mixture.components == 1 ? "Gaussian" : "Gaussians")
+          + (exact > 0 ? "; all different values of \(exact) of \(inputs.levels.count) columns" : "")
+          + (exact < inputs.levels.count
+            ? "; the least and largest value of the other \(inputs.levels.count - exact)" : "")
+      )
+    }
     console.say("digest:      \(file.digest)")
   }
 

@@ -75,10 +75,14 @@ struct MovingObjective: Sendable {
 
   /// The generalised Gauss–Newton matrix of E at θ, P × P: exact but for the curvature of f. O(n·P² + M·W·P).
   func curvature(_ theta: [Double]) -> Matrix {
-    let new = Array(inputs[..<targets.count])
     var sum = surrogate.curvature(along: network.jacobian(surrogate.probes, theta))
-    for own in parallelMap(new.count, threads: threads, { network.jacobian(new[$0], theta).gram }) {
-      accumulate(1, own.storage, into: &sum.storage)
+    // A few pieces at a time: all at once would hold a P × P matrix for each.
+    let wave = BLASThreads.workers(threads)
+    for first in stride(from: 0, to: targets.count, by: wave) {
+      let grams = parallelMap(min(wave, targets.count - first), threads: wave) {
+        network.jacobian(inputs[first + $0], theta).gram
+      }
+      for own in grams { accumulate(1, own.storage, into: &sum.storage) }
     }
     for i in sum.storage.indices { sum.storage[i] /= noiseVariance }
     for j in theta.indices { sum[j, j] += priorPrecision }

@@ -22,7 +22,7 @@ import BNNProbability
 /// The store is never mapped: it absorbs every batch exactly at the anchor, so errors of one move are not carried into the
 /// next. The posterior is approximate; the store's own tangent at the anchor stays exact.
 struct MovingTangent: Sendable {
-  /// Rounds of training and tuning, and L-BFGS iterations of each: on energy and concrete the gap closed is the same within
+  /// Rounds of training and tuning, and damped Gauss–Newton iterations of each at most: on energy and concrete the gap closed is the same within
   /// a hundredth with eight rounds.
   static let rounds = 3
   static let iterations = 15
@@ -52,7 +52,9 @@ struct MovingTangent: Sendable {
     _ member: Member, store: TangentStore, stay: LinearResponse, batch: MovingBatch, summary: InputSummary,
     from stream: RandomStream
   ) throws -> Result {
-    let (features, targets) = batch.joined
+    guard let (features, targets) = batch.joined else {
+      throw UpdateError.unsuitable("a batch without rows moves nothing")
+    }
     let x = normalisation.features(features)
     let basis = store.basis(network, normalisation)
     let surrogate = try FunctionSurrogate(basis, probes: probes(summary, x, width: basis.weights, stream))
@@ -77,10 +79,13 @@ struct MovingTangent: Sendable {
     return result
   }
 
-  private func probes(_ summary: InputSummary, _ x: Matrix, width: Int, _ stream: RandomStream) throws -> Matrix {
+  /// M for a store of so many columns.
+  static func probeCount(width: Int) -> Int { max(probes, 3 * width) }
+
+  private func probes(_ summary: InputSummary, _ x: Matrix, width: Int, _ stream: RandomStream) -> Matrix {
     var own = stream.split(0)
     let fresh = x.rows <= width ? x : x.gathering(own.permutation(x.rows)[..<width])
-    let drawn = summary.probes(max(Self.probes, 3 * width) - fresh.rows, from: stream.split(1))
+    let drawn = summary.probes(Self.probeCount(width: width) - fresh.rows, from: stream.split(1))
     return Matrix(
       rows: drawn.rows + fresh.rows, columns: x.columns, storage: drawn.storage + fresh.storage)
   }
@@ -114,6 +119,22 @@ struct MovingTangent: Sendable {
   }
 }
 
+extension Member {
+  /// What moving this member takes beside a tangent's update, whatever the rows: numbers held at once, and flops at most.
+  /// Nil for everything that does not move.
+  public var costOfMove: (numbers: Double, flops: Double)? {
+    guard let store else { return nil }
+    let (w, p) = (Double(store.statistics.weights), Double(theta.count))
+    let m = Double(MovingTangent.probeCount(width: store.statistics.weights))
+    let steps = Double(MovingTangent.rounds * MovingTangent.iterations)
+    // Probes on the basis and their derivatives, whole and left over; W × W triangles.
+    let numbers = 2 * m * w + 3 * m * p + 6 * w * w
+    // A curvature is a product M × W × P, one W × W × P and the Gram matrices; then its Cholesky factor.
+    let flops = steps * (2 * m * w * p + 2 * w * w * p + m * p * p + p * p * p / 3) + 2 * m * w * w
+    return (numbers, flops)
+  }
+}
+
 /// A batch as a moving tangent needs it: its rows, since the network is trained on them, and what they add to each store.
 struct MovingBatch: Sendable {
   private var features: [Matrix] = []
@@ -140,11 +161,13 @@ struct MovingBatch: Sendable {
     }
   }
 
-  /// All rows of the batch in their own units, n × d and n × 1.
-  var joined: (features: Matrix, targets: Matrix) { (Self.joined(features), Self.joined(targets)) }
-
-  private static func joined(_ parts: [Matrix]) -> Matrix {
-    Matrix(
-      rows: parts.reduce(0) { $0 + $1.rows }, columns: parts.first?.columns ?? 0, storage: parts.flatMap(\.storage))
+  /// All rows of the batch in their own units, n × d and n × 1; nil when there are none.
+  var joined: (features: Matrix, targets: Matrix)? {
+    guard let d = features.first?.columns else { return nil }
+    let n = targets.reduce(0) { $0 + $1.rows }
+    return (
+      Matrix(rows: n, columns: d, storage: features.flatMap(\.storage)),
+      Matrix(rows: n, columns: 1, storage: targets.flatMap(\.storage))
+    )
   }
 }

@@ -14,8 +14,6 @@ extension Posterior {
     progress: @escaping @Sendable (Double, String) -> Void
   ) throws -> (posterior: Posterior, misfit: Double?) {
     var result = formed
-    let (features, _) = batch.joined
-    let x = normalisation.features(features)
     // Each update of a chain draws numbers of its own.
     let stream = RandomStream(seed: seed).split(0x6d6f_7665).split(UInt64(rows))
     let summary = stream.split(0)
@@ -23,8 +21,10 @@ extension Posterior {
       result.members[k].store = batch.stores[k]
       result.members[k].store?.statistics.normalise()
     }
-    guard rows > 0, let inputs, features.rows > 0 else {
-      if features.rows > 0 { result.inputs = try InputSummary(of: x, from: summary) }
+    guard let features = batch.joined?.features else { return (result, nil) }
+    let x = normalisation.features(features)
+    guard rows > 0, let inputs else {
+      result.inputs = try InputSummary(of: x, from: summary)
       return (result, nil)
     }
     result.inputs = try inputs.merged(rows: rows, with: x, from: summary)
@@ -62,8 +62,8 @@ extension Certificate {
         $0.what == "linearisation point" ? Condition($0.what, fixedBy: number) : $0
       },
       reasons: [
-        "The linearisation point was moved with the last batch. What the earlier rows said was carried to it by a linear map, "
-          + "fitted at inputs drawn from a summary of theirs.",
+        "The linearisation point was moved with the batch of update \(number). What the earlier rows said was carried to it by "
+          + "a linear map, fitted at inputs drawn from a summary of theirs.",
         "The statistics of all rows at the first linearisation point are kept beside it and are exact.",
       ] + reasons.filter { $0.hasPrefix("The prior") || $0.hasPrefix("The noise") })
   }

@@ -8,7 +8,7 @@ import BNNLinearAlgebra
 /// few dozen iterations do what L-BFGS needs thousands for (Foresee & Hagan 1997).
 struct LevenbergMarquardt: Sendable {
   var maximumIterations = 30
-  /// Stops when an iteration lowers E by less than this share of |E|.
+  /// Stops when an iteration lowers E by less than this share of what is left of |E|.
   var valueTolerance = 1e-6
   /// μ at first, over the largest diagonal entry of H.
   var firstDamping = 1e-4
