@@ -133,7 +133,8 @@ public struct SequentialUpdate: Sendable {
   /// batch first.
   ///
   /// - Parameters:
-  ///   - seed: of the random numbers of a moving tangent; the other methods draw none.
+  ///   - seed: of the random numbers of a moving tangent; the other methods draw none. The certificate counts updates by
+  ///     the lineage, whose entries the caller writes.
   ///   - progress: share done and words, for a moving tangent; called from the threads that train.
   public func finish(
     threads: Int = 1, seed: UInt64 = 0, progress: @escaping @Sendable (Double, String) -> Void = { _, _ in }

@@ -38,7 +38,7 @@ func bytes(_ path: String) throws -> [UInt8] { [UInt8](try Data(contentsOf: URL(
 /// Posteriors of every kind, cheap to make.
 enum Kind: String, CaseIterable, Sendable {
   case linear, linearTwoTargets, origin, flat, notIdentified, empty, knownNoise, lastLayer, tangent, tangentTwoOutputs
-  case members, knownNoiseNetwork, unstandardised, subspace, subspaceTwoOutputs
+  case members, knownNoiseNetwork, unstandardised, subspace, subspaceTwoOutputs, moving
 
   private var outputs: Int {
     switch self {
@@ -55,8 +55,9 @@ enum Kind: String, CaseIterable, Sendable {
     return (x, y)
   }
 
-  /// After a first batch.
+  /// After a first batch; a moving tangent's has fewer rows than weights, which its statistics fill up when it moves.
   func posterior(seed: UInt64 = 1, rows: Int = 20) throws -> Posterior {
+    let rows = self == .moving ? min(rows, 6) : rows
     var gen = Gen(seed: seed)
     let (x, y) = data(&gen, rows: rows)
     let schema = Schema(features: ["length", "β \"quoted\"/slash"], targets: (0..<outputs).map { "y\($0)" })
@@ -86,6 +87,7 @@ enum Kind: String, CaseIterable, Sendable {
     case .knownNoise: result = try linear(PriorSettings(precision: .given(2), noise: .given(0.1)), rows: rows)
     case .lastLayer: result = try network(.lastLayer)
     case .tangent, .tangentTwoOutputs: result = try network(.tangent)
+    case .moving: result = try network(.movingTangent, members: 2)
     case .members: result = try network(.tangent, members: 3)
     case .subspace, .subspaceTwoOutputs: result = try network(.tangent, members: 2, subspace: 5)
     case .knownNoiseNetwork: result = try network(.tangent, PriorSettings(noise: .given(0.1)))

@@ -140,14 +140,13 @@ struct Inspect: ParsableCommand {
           ? "with fewer rows than \(store == nil ? "weights" : "columns of the store") the rows can be reconstructed from them"
           : "they are not anonymised"))
     if let inputs = own.inputs {
-      let exact = inputs.isDiscrete.count { $0 }
+      let (all, exact) = (inputs.levels.count, inputs.isDiscrete.count { $0 })
+      let components = inputs.mixture.components
       console.say(
-        "kept of the inputs: a mixture of \(inputs.mixture.components) "
-          + (inputs.mixture.components == 1 ? "Gaussian" : "Gaussians")
-          + (exact > 0 ? "; all different values of \(exact) of \(inputs.levels.count) columns" : "")
-          + (exact < inputs.levels.count
-            ? "; the least and largest value of the other \(inputs.levels.count - exact)" : "")
-      )
+        "kept of the inputs: a mixture of \(components) \(components == 1 ? "Gaussian" : "Gaussians")"
+          + (exact > 0 ? "; all different values of \(exact) of \(all) columns" : "")
+          + (exact < all
+            ? "; the least and largest value of each of the \(exact > 0 ? "other " : "")\(all - exact) columns" : ""))
     }
     console.say("digest:      \(file.digest)")
   }

@@ -123,7 +123,9 @@ struct PropertyOptions: ParsableArguments {
   var time: String?
   @Option(name: .long, help: "Must be the posterior's, when given.")
   var weights: String?
-  @Option(name: .long, help: "Must be the posterior's, when given: no other engine can start from it yet.")
+  @Option(
+    name: .long,
+    help: "Must be the posterior's, when given; or tangent, to update a moving-tangent posterior where it is.")
   var method: String?
   @Option(name: .long, help: "Must be the posterior's, when given.")
   var subspace: Int?
