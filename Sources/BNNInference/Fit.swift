@@ -52,6 +52,7 @@ extension Posterior {
         throw UpdateError.unsuitable(
           "a moving tangent takes one target, got \(schema.targets.count); use tangent for several")
       }
+      guard weights == nil else { throw UpdateError.movingWithWeights }
       guard !prior.isFlat else {
         throw UpdateError.unsuitable("a moving tangent needs a prior; a flat one (--prior-precision 0) has no evidence")
       }

@@ -71,9 +71,7 @@ public struct SequentialUpdate: Sendable {
     precondition(features.rows == targets.rows, "one target row per feature row")
     precondition(weights == nil || weights?.count == features.rows, "one weight per feature row")
     let relative = try before.normalisation.relative(weights)
-    guard weights == nil || moving == nil else {
-      throw UpdateError.unsuitable("a moving tangent cannot weigh rows yet; use tangent for rows with weights")
-    }
+    guard weights == nil || moving == nil else { throw UpdateError.movingWithWeights }
     if relative != nil {
       // The accumulator's column of ones would be one of roots of weights.
       statistics = settledStatistics

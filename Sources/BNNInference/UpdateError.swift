@@ -7,6 +7,9 @@ public enum UpdateError: Error, Equatable, Sendable, CustomStringConvertible {
   /// A request that does not fit this posterior or model.
   case unsuitable(String)
 
+  static let movingWithWeights = UpdateError.unsuitable(
+    "a moving tangent cannot weigh rows yet; use tangent for rows with weights")
+
   public var description: String {
     switch self {
     case .notIdentified(["(noise)"]):

@@ -25,7 +25,11 @@ struct ExtremeDataTests {
     ("hostile names", "\"a,\"\"b\",y\n1,2\n2,3\n3,5\n"), ("unnamed", ",y\n1,2\n2,3\n"),
   ]
 
-  @Test("every method on every table", arguments: tables, methods + [["--method", "linear", "--prior-precision", "0"]])
+  @Test(
+    "every method on every table", arguments: tables,
+    methods + [
+      ["--method", "linear", "--prior-precision", "0"], ["--method", "moving-tangent", "--hidden", "4"],
+    ])
   func survives(table: (name: String, content: String), method: [String]) {
     folder.write("x.csv", table.content)
     let names = table.content.prefix { $0 != "\n" }.split(separator: ",").map(String.init)

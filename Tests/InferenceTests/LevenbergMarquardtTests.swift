@@ -60,7 +60,7 @@ import Testing
       })
   }()
 
-  private static let patient = LevenbergMarquardt(maximumIterations: 200, valueTolerance: 0)
+  private static let patient = LevenbergMarquardt(maximumIterations: 200, valueTolerance: 0, absoluteTolerance: 0)
 
   @Test func rosenbrockIsSolved() {
     let result = Self.rosenbrock.minimise(Self.patient)
@@ -126,7 +126,7 @@ import Testing
   @Test func stopsWhenLittleIsGained() {
     var seen: [Double] = []
     let problem = Self.powell
-    let result = LevenbergMarquardt(maximumIterations: 200, valueTolerance: 0.5).minimise(
+    let result = LevenbergMarquardt(maximumIterations: 200, valueTolerance: 0.5, absoluteTolerance: 0).minimise(
       from: problem.start, problem.evaluate,
       curvature: { x in
         seen.append(problem.evaluate(x).value)

@@ -200,6 +200,20 @@ import Testing
     }
   }
 
+  /// A target that is constant: the prior alone holds the weights, which end near 0 and not in the denormal numbers beyond.
+  @Test func constantTarget() throws {
+    var gen = Gen(seed: 12)
+    let rows = Rows(
+      x: gen.matrix(rows: 12, columns: 1), y: Matrix(rows: 12, columns: 1, storage: [Double](repeating: 2, count: 12)))
+    var posterior = try fit(rows.picking(0..<2)).posterior
+    for batch in [0..<2, 2..<12, 0..<12] {
+      posterior = try update(posterior, rows.picking(batch)).posterior
+      #expect(posterior.members[0].theta.allSatisfy { abs($0) < 1e-6 })
+      // The noise's own prior is a hundredth of the target's unit, here 1.
+      for row in try posterior.predict(features: rows.x)[0] { #expect(abs(row.location - 2) < 0.01 && row.scale > 0) }
+    }
+  }
+
   /// One sine, D1 its left half and D2 its right: the features of a network that saw the left half alone follow the right one
   /// less well than those of a network trained on both. Moving closes more than half of what staying leaves of that (with
   /// other draws, frequencies and widths it was .75 to .95).
@@ -247,9 +261,9 @@ import Testing
     #expect(throws: UpdateError.self) { _ = try fit(one, prior: PriorSettings(precision: .given(0))) }
     let posterior = try fit(one).posterior
     var update = SequentialUpdate(posterior)
-    let x = one.x
+    let (x, weights) = (one.x, [Double](repeating: 2, count: 20))
     #expect(throws: UpdateError.self) {
-      try update.absorb(features: x, targets: one.y, weights: [Double](repeating: 2, count: 20))
+      try update.absorb(features: x, targets: one.y, weights: weights)
     }
   }
 }

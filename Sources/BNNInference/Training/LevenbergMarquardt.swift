@@ -10,6 +10,9 @@ struct LevenbergMarquardt: Sendable {
   var maximumIterations = 30
   /// Stops when an iteration lowers E by less than this share of what is left of |E|.
   var valueTolerance = 1e-6
+  /// Or by less than this, in nats: without it weights that only the prior holds, for a target that is constant, would shrink
+  /// for ever.
+  var absoluteTolerance = 1e-9
   /// μ at first, over the largest diagonal entry of H.
   var firstDamping = 1e-4
 
@@ -60,7 +63,7 @@ struct LevenbergMarquardt: Sendable {
       let decrease = value - accepted.value
       (theta, value, gradient) = (accepted.step, accepted.value, accepted.gradient)
       iteration += 1
-      if decrease <= valueTolerance * abs(value) { break }
+      if decrease <= max(valueTolerance * abs(value), absoluteTolerance) { break }
     }
     return Result(theta: theta, value: value, gradientNorm: norm(gradient), iterations: iteration)
   }
