@@ -1,4 +1,5 @@
 import ArgumentParser
+import BNNLinearAlgebra
 import BNNPosteriorFile
 import Foundation
 
@@ -9,6 +10,7 @@ public let libraryVersion = "0.1.0"
 public enum CommandLineTool {
   /// Runs with the process's arguments and never returns.
   public static func run() -> Never {
+    BLASThreads.endIdleWorkers()
     Console.openStandardStreams()
     Interruption.install()
     exit(run(Array(CommandLine.arguments.dropFirst())))

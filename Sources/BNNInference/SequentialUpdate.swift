@@ -206,15 +206,15 @@ extension Posterior {
         let improper = basis.unpenalised > 0 || response.ratio == 0
         batch = add(batch, improper ? nil : response.logEvidence.map { $0 - units.total })
       } else if isLinear, let previous {
-        // Normalisation is a hyper-parameter too: both evidences under the one held before this batch.
-        let held = before.normalisation
-        let evidence: (LinearSystem) throws -> Double? = { system in
-          try LinearFormation.logEvidence(
-            system.normalised(held, response: c, intercept: hasIntercept), priorMean: nil,
+        // Normalisation is a hyper-parameter too: both evidences under the one held before this batch, as the earlier
+        // response's is already.
+        let old = previous.posterior == nil ? nil : previous.logEvidence
+        let new =
+          try old == nil
+          ? nil
+          : LinearFormation.logEvidence(
+            raw.normalised(before.normalisation, response: c, intercept: hasIntercept), priorMean: nil,
             unpenalised: basis.unpenalised, ratio: previous.ratio, noise: previous.noisePrior)
-        }
-        let old = previous.posterior == nil ? nil : try evidence(earlier.statistics.system(response: c))
-        let new = try evidence(raw)
         batch = add(batch, old.flatMap { old in new.map { $0 - old - scale } })
       } else {
         batch = add(batch, previous?.logEvidence.flatMap { old in atEarlier.map { $0 - old - scale } })

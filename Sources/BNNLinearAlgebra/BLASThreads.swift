@@ -19,6 +19,16 @@ public enum BLASThreads {
     if build == 2 { openblas_set_num_threads(1) } else { _ = setOnce }
   }
 
+  /// Ends the worker threads that OpenBLAS starts when it is loaded (one fewer than there are cores), which otherwise
+  /// burn some 25 ms of processor time each, waiting for work that never comes, before they fall asleep. For a process
+  /// that is ours: a host that uses OpenBLAS with threads itself must keep them.
+  package static func endIdleWorkers() {
+    guard build == 1 else { return }
+    // First, since setting a number of threads starts them anew.
+    prepare()
+    bnn_end_blas_workers()
+  }
+
   /// The number of workers that may call BLAS at once, at most `requested`.
   public static func workers(_ requested: Int) -> Int { build == 0 ? 1 : max(1, requested) }
 }

@@ -7,8 +7,9 @@ import COpenBLAS
 ///
 /// for rows [Φ Y] (n × w, w = p + C). A is upper trapezoidal with min(n, w) rows: with fewer rows than columns it
 /// keeps only as many rows as it has seen. AᵀA = [Φ Y]ᵀ[Φ Y] always, but the array itself never goes through it, so the
-/// condition number is not squared (Golub 1965; Bierman 1977, square-root information filter); only a long block that is
-/// measured to be well conditioned is first condensed through its own Gram matrix (`gramFactor`).
+/// condition number is not squared (Golub 1965; Bierman 1977, square-root information filter). Long blocks go through
+/// products of themselves only where that loses nothing: a first one that is measured to be well conditioned through its
+/// own Gram matrix (`gramFactor`), a later one after division by the array (`WhitenedRows`).
 public struct InformationArray: Sendable, Equatable {
   /// w = p + C.
   public let width: Int
@@ -17,6 +18,8 @@ public struct InformationArray: Sendable, Equatable {
 
   /// Householder panels of LAPACK's blocked triangular–pentagonal factorisation; fixed, since it decides bits.
   static let panel = 32
+  /// Rows that reflections take at once; more leave the processor's cache and cost twice as much each.
+  static let block = 1024
   /// Blocks of at most this many rows are rotated in one by one, which costs O(w²) a row.
   static let rotationLimit = 4
 
@@ -35,29 +38,41 @@ public struct InformationArray: Sendable, Equatable {
 
   /// Absorbs rows [Φ Y] (m × w); their storage is used as scratch and holds nothing meaningful afterwards.
   ///
-  /// O(m w²) flops; backward stable: the result is exact for rows perturbed by a few ε of their columns' norms. A long
-  /// and well conditioned block goes through its Gram matrix instead (`gramFactor`), a quarter of the time.
+  /// O(m w²) flops; backward stable: the result is exact for rows perturbed by a few ε of their columns' norms. Long
+  /// blocks are taken faster where they may be (`gramFactor`, `WhitenedRows`).
   public mutating func absorb(_ rows: inout Matrix) {
     precondition(rows.columns == width, "rows must have w columns")
     guard rows.rows > 0, width > 0 else { return }
     BLASThreads.prepare()
-    if var factor = rows.gramFactor() { absorb(factor: &factor) } else { absorbOrthogonally(&rows) }
+    if array.rows < width, var factor = rows.gramFactor() {
+      absorb(factor: &factor)
+    } else {
+      absorbOrthogonally(&rows)
+    }
   }
 
   /// Absorbs the rows of which an upper triangle (w × w) is the factor; its storage is used as scratch.
   mutating func absorb(factor: inout Matrix) {
     BLASThreads.prepare()
-    if array.rows == width { absorbBlock(&factor, triangular: true) } else { stack(factor) }
+    guard array.rows == width else { return stack(factor) }
+    factor.storage.withUnsafeMutableBufferPointer { factor in
+      if let factor = factor.baseAddress { absorbBlock(factor, count: width, triangular: true) }
+    }
   }
 
-  /// Absorbs rows without a Gram matrix, however they are conditioned; their storage is used as scratch.
-  mutating func absorbOrthogonally(_ rows: inout Matrix) {
+  /// Absorbs rows without a Gram matrix of their own, however they are conditioned; their storage is used as scratch.
+  ///
+  /// - Parameter whitening: false for rotations and reflections only.
+  mutating func absorbOrthogonally(_ rows: inout Matrix, whitening: Bool = true) {
     guard rows.rows > 0, width > 0 else { return }
     BLASThreads.prepare()
     if rows.rows <= Self.rotationLimit {
       for i in 0..<rows.rows { rotate(in: Array(rows.row(i))) }
     } else if array.rows == width {
-      absorbBlock(&rows)
+      let count = rows.rows
+      rows.storage.withUnsafeMutableBufferPointer { rows in
+        if let rows = rows.baseAddress { absorbBlocks(rows, count: count, whitening: whitening) }
+      }
     } else {
       stack(rows)
     }
@@ -80,11 +95,28 @@ public struct InformationArray: Sendable, Equatable {
 
   // MARK: Ways in
 
+  /// Full triangle and many rows: whitened as far as the bound allows, a block of reflections where it does not; after
+  /// that the array knows the directions that were new to it, and whitening may do again.
+  private mutating func absorbBlocks(_ rows: UnsafeMutablePointer<Double>, count: Int, whitening: Bool) {
+    var done = 0
+    while done < count {
+      if whitening, WhitenedRows.isWorthwhile(rows: count - done, columns: width) {
+        var whitened = WhitenedRows(columns: width)
+        let some = whitened.take(rows + done * width, count: count - done, root: array)
+        if some > 0 { whitened.condense(into: &array) }
+        done += some
+      }
+      let some = min(Self.block, count - done)
+      if some > 0 { absorbBlock(rows + done * width, count: some) }
+      done += some
+    }
+  }
+
   /// Full triangle and a block: LAPACK's dtplqt. A row-major upper triangle is a column-major lower one, so [A; B]'s QR
   /// is the LQ of [Aᵀ Bᵀ] on the same bytes.
-  private mutating func absorbBlock(_ rows: inout Matrix, triangular: Bool = false) {
+  private mutating func absorbBlock(_ rows: UnsafeMutablePointer<Double>, count: Int, triangular: Bool = false) {
     var m = Int32(width)
-    var n = Int32(rows.rows)
+    var n = Int32(count)
     var l = triangular ? m : 0
     var block = Int32(min(Self.panel, width))
     var info: Int32 = 0
@@ -92,7 +124,7 @@ public struct InformationArray: Sendable, Equatable {
     var work = [Double](repeating: 0, count: Int(block) * width)
     var leading = Int32(width)
     dtplqt_(
-      &m, &n, &l, &block, &array.storage, &leading, &rows.storage, &leading, &t, &block, &work, &info)
+      &m, &n, &l, &block, &array.storage, &leading, rows, &leading, &t, &block, &work, &info)
     precondition(info == 0, "dtplqt was called with a wrong argument")
   }
 

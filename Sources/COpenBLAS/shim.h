@@ -27,6 +27,12 @@ void dgesdd_(const char *jobz, LP m, LP n, double *a, LP lda, double *s, double 
              double *work, LP lwork, lapack_int_t *iwork, lapack_int_t *info);
 #undef LP
 
+// Ends OpenBLAS's own worker threads; absent from builds without threads, hence weak.
+int blas_thread_shutdown_(void) __attribute__((weak));
+static inline void bnn_end_blas_workers(void) {
+  if (blas_thread_shutdown_) blas_thread_shutdown_();
+}
+
 // Which shared object cblas_dgemm comes from. GSL brings a reference BLAS of its own into the process, and a silent fall
 // to that one would cost an order of magnitude. Dl_info exists only under _GNU_SOURCE, hence the private declaration.
 struct bnn_dl_info { const char *file; void *base; const char *symbol; void *address; };

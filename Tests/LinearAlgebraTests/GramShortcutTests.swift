@@ -23,12 +23,12 @@ struct GramShortcutTests {
     return matrix
   }
 
-  /// R of a one-block Householder QR, never by the shortcut.
+  /// R by Householder's reflections alone.
   private func householder(_ matrix: Matrix) -> Matrix {
     var array = InformationArray(width: matrix.columns)
     for start in stride(from: 0, to: matrix.rows, by: 512) {
       var rows = matrix.rows(start..<min(start + 512, matrix.rows))
-      array.absorb(&rows)
+      array.absorbOrthogonally(&rows, whitening: false)
     }
     array.makeDiagonalPositive()
     return array.array

@@ -39,14 +39,14 @@ struct RowAccumulatorTests {
     return array.array
   }
 
-  /// R by Householder's QR of blocks too short for a Gram matrix.
+  /// R by Householder's reflections alone.
   private func householder(_ matrix: Matrix, ones: Bool) -> Matrix {
     let full =
       ones ? Matrix(sideBySide: Matrix(rows: matrix.rows, columns: 1, repeating: 1), matrix) : matrix
     var array = InformationArray(width: full.columns)
     for start in stride(from: 0, to: full.rows, by: 512) {
       var own = full.rows(start..<min(start + 512, full.rows))
-      array.absorb(&own)
+      array.absorbOrthogonally(&own, whitening: false)
     }
     array.makeDiagonalPositive()
     return array.array

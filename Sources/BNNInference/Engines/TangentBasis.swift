@@ -31,7 +31,8 @@ public struct TangentBasis: LinearBasis {
   public var outputs: Int { network.outputs }
   public var responses: Int { 1 }
   public var unpenalised: Int { 0 }
-  public var piece: Int { subspace == nil ? 1024 : blockRows }
+  /// As many as fill 8 MB with their derivatives, between 1,024 and 4,096: the array pays O(P³) once a piece.
+  public var piece: Int { subspace == nil ? min(4096, max(1024, 1_048_576 / (weights * outputs))) : blockRows }
 
   /// −θ₁, or −Sᵀθ₁.
   public var priorMean: [Double]? { (subspace?.multiplied(by: theta) ?? theta).map { -$0 } }

@@ -49,9 +49,7 @@ public struct EvidenceCurve: Sendable {
     projections = reduction.projections[0].map { $0 * $0 }
     residual = system.residualSquares
     count = Double(system.observations - f)
-    constant =
-      0.5 * system.logWeights - 0.5 * Double(system.observations) * 1.837_877_066_409_345_3
-      - (0..<lead).reduce(0) { $0 + log(abs(system.root[$1, $1])) }
+    constant = Self.constant(system, unpenalised: lead)
     self.noise = noise
   }
 
@@ -81,9 +79,27 @@ public struct EvidenceCurve: Sendable {
 
   /// ℓ(κ), κ > 0, nats, in the units of z.
   public func logEvidence(_ kappa: Double) throws -> Double {
-    var sum = constant
-    for s in squares { sum -= 0.5 * log1p(s / kappa) }
-    let squaresLeft = penalisedSquares(kappa)
+    let volume = squares.reduce(0) { $0 - 0.5 * log1p($1 / kappa) }
+    return try Self.logEvidence(constant + volume, count: count, noise: noise, squares: penalisedSquares(kappa))
+  }
+
+  /// ℓ from its volume Σ ½ log(κ/(s² + κ)) and S at one κ.
+  static func logEvidence(
+    _ system: LinearSystem, unpenalised f: Int, noise: NoisePrior, volume: Double, squares: Double
+  ) throws -> Double {
+    try logEvidence(
+      constant(system, unpenalised: f) + volume, count: Double(system.observations - f), noise: noise, squares: squares)
+  }
+
+  private static func constant(_ system: LinearSystem, unpenalised f: Int) -> Double {
+    0.5 * system.logWeights - 0.5 * Double(system.observations) * 1.837_877_066_409_345_3
+      - (0..<f).reduce(0) { $0 + log(abs(system.root[$1, $1])) }
+  }
+
+  private static func logEvidence(
+    _ start: Double, count: Double, noise: NoisePrior, squares squaresLeft: Double
+  ) throws -> Double {
+    var sum = start
     switch noise {
     case .known(let variance): return sum - 0.5 * count * log(variance) - 0.5 * squaresLeft / variance
     case .inverseGamma(let shape, let rate):

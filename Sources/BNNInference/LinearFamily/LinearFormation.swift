@@ -77,20 +77,7 @@ public enum LinearFormation {
     let k = system.root.rows
     guard k >= f, (0..<f).allSatisfy({ system.root[$0, $0] != 0 }) else { return nil }
     let q = p - f
-    var array = Matrix(rows: q + 1, columns: q + 1)
-    let root = kappa.squareRoot()
-    for j in 0..<q {
-      array[j, j] = root
-      array[j, q] = root * (priorMean?[j] ?? 0)
-    }
-    var information = InformationArray(array: array)
-    var rows = Matrix(rows: k - f, columns: q + 1)
-    for i in f..<k {
-      for j in i..<p { rows[i - f, j - f] = system.root[i, j] }
-      rows[i - f, q] = system.rightHandSide[i]
-    }
-    information.absorb(&rows)
-    information.makeDiagonalPositive()
+    let information = penalised(system, priorMean: priorMean, unpenalised: f, ratio: kappa)
     let (r, z) = information.leading(q)
     let squares = information.residualSquares(beyond: q)[0] + system.residualSquares
     let slopes = try TriangularFactor(upper: r).backSolve(z[0])
@@ -115,6 +102,29 @@ public enum LinearFormation {
       belief = .inverseGamma(shape: a, rate: b)
     }
     return LinearPosterior(mean: mean, factor: try TriangularFactor(upper: upper), noise: belief)
+  }
+
+  /// The array of [√κ I  √κ w₀; R z] without the unpenalised columns.
+  private static func penalised(
+    _ system: LinearSystem, priorMean: [Double]?, unpenalised f: Int, ratio kappa: Double
+  ) -> InformationArray {
+    let (p, k) = (system.weights, system.root.rows)
+    let q = p - f
+    var array = Matrix(rows: q + 1, columns: q + 1)
+    let root = kappa.squareRoot()
+    for j in 0..<q {
+      array[j, j] = root
+      array[j, q] = root * (priorMean?[j] ?? 0)
+    }
+    var information = InformationArray(array: array)
+    var rows = Matrix(rows: max(0, k - f), columns: q + 1)
+    for i in min(f, k)..<k {
+      for j in i..<p { rows[i - f, j - f] = system.root[i, j] }
+      rows[i - f, q] = system.rightHandSide[i]
+    }
+    information.absorb(&rows)
+    information.makeDiagonalPositive()
+    return information
   }
 
   /// The flat prior: least squares once the data identify it (rank P; for unknown noise also n > P).
@@ -158,6 +168,12 @@ public enum LinearFormation {
     guard system.observations >= unpenalised else { return nil }
     if ratio == 0 { return try flat(system, noise: noise).logEvidence }
     if unpenalised > 0, system.root.rows < unpenalised { return nil }
-    return try EvidenceCurve(system, priorMean: priorMean, unpenalised: unpenalised, noise: noise).logEvidence(ratio)
+    // By one QR: Σ ½ log(κ/(s² + κ)) = ½ q log κ − Σ log R_ii, and S is the residual's square.
+    let q = system.weights - unpenalised
+    let information = penalised(system, priorMean: priorMean, unpenalised: unpenalised, ratio: ratio)
+    let volume = (0..<q).reduce(0.5 * Double(q) * log(ratio)) { $0 - log(information.array[$1, $1]) }
+    return try EvidenceCurve.logEvidence(
+      system, unpenalised: unpenalised, noise: noise, volume: volume,
+      squares: information.residualSquares(beyond: q)[0] + system.residualSquares)
   }
 }
