@@ -8,7 +8,7 @@ struct JSONTests {
   static let summary = [
     "rows": "integer", "rows_total": "integer", "method": "text", "structure": "text", "parameters": "integer",
     "log_evidence": "number?", "log_evidence_total": "number?", "certificate": "object", "noise": "number",
-    "prior_precision": "number", "seconds": "number",
+    "prior_precision": "number", "seconds": "number", "misfit": "number?",
   ]
 
   private func check(

@@ -74,8 +74,7 @@ struct StoreOfRows {
 }
 
 @Suite struct FunctionSurrogateTests {
-  /// What the surrogate's normal equations may lose: their condition is at most W/ridge-free squares, P/1e-8 here some 1e9, of
-  /// which the squares of f are wrong by ε each.
+  /// ε times the condition of the surrogate's normal equations, which the ridge holds below 1e8.
   private static let tolerance = 2e-8
 
   /// ‖y − ΦBf̃‖² + (n/M)‖f̃ − Φ̃Bf̃‖² from the rows, for any values at probes that are not the rows.

@@ -29,7 +29,7 @@ struct FunctionSurrogate: Sendable {
   private let linear: [Double]
 
   /// λ over the trace of Φ̃ᵀΦ̃, its columns scaled to equal norms: what keeps directions that the probes barely show from
-  /// being blown up, and the condition of the normal equations below 1e8·P.
+  /// being blown up, and the condition of the normal equations below 1e8.
   static let ridge = 1e-8
 
   /// O(M·W²) for W = P + d + m columns.
