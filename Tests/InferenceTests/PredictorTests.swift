@@ -24,7 +24,7 @@ import Testing
     let fitted = try Posterior.network(
       NetworkSpec(inputs: 3, hidden: [3], outputs: 2, activation: .tanh), method: .tangent,
       schema: Schema(features: ["a", "b", "c"], targets: ["y", "z"]), features: x, targets: y,
-      normalisation: .fit(data), training: TrainingSettings(rounds: 2, iterations: 20), members: 2)
+      normalisation: .fit(data), training: TrainingSettings(schedule: [20, 60]), members: 2)
     return (fitted.posterior, x)
   }
 

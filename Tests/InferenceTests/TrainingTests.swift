@@ -12,7 +12,7 @@ import Testing
 /// Training a network on D1.
 @Suite struct TrainingTests {
   private func fit(
-    _ rows: Rows, method: Method = .tangent, training: TrainingSettings = TrainingSettings(rounds: 3, iterations: 30),
+    _ rows: Rows, method: Method = .tangent, training: TrainingSettings = TrainingSettings(schedule: [30, 30, 90]),
     members: Int = 1, seed: UInt64 = 0, threads: Int = 1
   ) throws -> Posterior {
     let spec = NetworkSpec(inputs: rows.x.columns, hidden: [6], outputs: rows.y.columns, activation: .tanh)
@@ -31,7 +31,7 @@ import Testing
   {
     var gen = Gen(seed: 1)
     let rows = NetworkData.rows(&gen, count: 1200, inputs: 3, outputs: 2)
-    let training = TrainingSettings(epochs: epochs, rounds: 2, iterations: 10)
+    let training = TrainingSettings(epochs: epochs, schedule: [10, 30])
     let all = try [1, 2, 3, 1].map { threads in
       try fit(rows, method: method, training: training, members: 3, seed: 5, threads: threads)
     }
@@ -63,7 +63,7 @@ import Testing
     let noise = gen.normals(n)
     let y = Matrix(
       rows: n, columns: 1, storage: (0..<n).map { sin(x[$0, 0]) + 0.5 * x[$0, 1] + sigma * noise[$0] })
-    let posterior = try fit(Rows(x: x, y: y), training: TrainingSettings(rounds: 4, iterations: 60))
+    let posterior = try fit(Rows(x: x, y: y), training: TrainingSettings(schedule: [60, 60, 60, 180]))
     let own = try #require(posterior.members[0].responses[0].posterior)
     let found = own.noise.scaleSquared.squareRoot() * posterior.normalisation.targetScale[0]
     #expect(abs(found - sigma) < 0.06 * sigma, "\(found)")
@@ -80,7 +80,7 @@ import Testing
     let x = Matrix(rows: 300, columns: 3, storage: scaled.features)
     let y = Matrix(rows: 300, columns: 1, storage: scaled.targets)
     let trainer = NetworkTraining(
-      network: network, settings: TrainingSettings(epochs: 40, rounds: 2), prior: PriorSettings(), knownVariance: 0.1,
+      network: network, settings: TrainingSettings(epochs: 40, schedule: [150, 450]), prior: PriorSettings(), knownVariance: 0.1,
       threads: 1, progress: { _, _ in })
     let objective = NetworkObjective(
       network: network, x: x, y: y, noiseVariance: 0.1, priorPrecision: 1, threads: 1)
@@ -97,7 +97,7 @@ import Testing
     let network = Network(NetworkSpec(inputs: 3, hidden: [6], outputs: 1, activation: .tanh))
     let seen = Shares()
     let trainer = NetworkTraining(
-      network: network, settings: TrainingSettings(rounds: 4, iterations: 5), prior: PriorSettings(),
+      network: network, settings: TrainingSettings(schedule: [5, 5, 5, 15]), prior: PriorSettings(),
       knownVariance: nil, threads: 1, progress: { share, _ in seen.add(share) })
     _ = try trainer.train(rows.x, rows.y, seed: RandomStream(seed: 1))
     #expect(seen.values == [0.25, 0.5, 0.75, 1])

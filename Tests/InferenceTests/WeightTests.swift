@@ -167,7 +167,7 @@ import Testing
     return try Posterior.network(
       NetworkSpec(inputs: rows.x.columns, hidden: [4], outputs: rows.y.columns, activation: .tanh), method: method,
       schema: rows.schema, features: rows.x, targets: rows.y, weights: weights, normalisation: .fit(data),
-      training: TrainingSettings(rounds: 3, iterations: 20), seed: 5
+      training: TrainingSettings(schedule: [20, 20, 60]), seed: 5
     ).posterior
   }
 

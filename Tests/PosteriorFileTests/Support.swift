@@ -74,7 +74,7 @@ enum Kind: String, CaseIterable, Sendable {
       return try Posterior.network(
         NetworkSpec(inputs: 2, hidden: [3], outputs: outputs, activation: .tanh), method: method, schema: schema,
         features: x, targets: y, normalisation: .fit(data), prior: prior,
-        training: TrainingSettings(rounds: 2, iterations: 8), members: members, subspace: subspace, seed: seed
+        training: TrainingSettings(schedule: [8, 24]), members: members, subspace: subspace, seed: seed
       ).posterior
     }
     var result: Posterior

@@ -17,19 +17,22 @@ public struct TrainingSettings: Sendable, Equatable {
   public var batchSize: Int
   /// Adam's first rate; falls to 0 along a cosine.
   public var learningRate: Double
-  /// How often prior precision and noise are re-tuned by the evidence.
-  public var rounds: Int
-  /// L-BFGS iterations a round.
-  public var iterations: Int
+  /// L-BFGS iterations of every round; prior precision and noise are re-tuned by the evidence between rounds. Minibatch
+  /// training spreads its passes evenly over as many rounds.
+  public var schedule: [Int]
+
+  /// Short rounds first, from a noise as large as the target's spread: noise and prior settle while the network is still
+  /// smooth, before it can fit what is noise. Notebooks-md/03 has what that gains.
+  public static let shortRoundsFirst = [10, 10, 15, 20, 30, 50, 100, 150, 150, 150, 400]
 
   public init(
-    epochs: Int? = nil, batchSize: Int = 64, learningRate: Double = 5e-3, rounds: Int = 8, iterations: Int = 150
+    epochs: Int? = nil, batchSize: Int = 64, learningRate: Double = 5e-3, schedule: [Int] = shortRoundsFirst
   ) {
+    precondition(!schedule.isEmpty, "training has at least one round")
     self.epochs = epochs
     self.batchSize = batchSize
     self.learningRate = learningRate
-    self.rounds = rounds
-    self.iterations = iterations
+    self.schedule = schedule
   }
 }
 
@@ -59,25 +62,26 @@ public struct NetworkTraining: Sendable {
     var stream = seed.split(1)
     var theta = network.initialParameters(using: &stream)
     var objective = NetworkObjective(
-      network: network, x: x, y: y, weights: weights, noiseVariance: knownVariance ?? 0.1, priorPrecision: 1,
+      network: network, x: x, y: y, weights: weights, noiseVariance: knownVariance ?? 1, priorPrecision: 1,
       threads: threads)
     if case .given(let alpha) = prior.precision { objective.priorPrecision = alpha }
     var adam = Adam(dimension: theta.count)
-    for round in 0..<settings.rounds {
+    let rounds = settings.schedule.count
+    for (round, iterations) in settings.schedule.enumerated() {
       if let epochs = settings.epochs {
-        let share = (epochs * round / settings.rounds)..<(epochs * (round + 1) / settings.rounds)
+        let share = (epochs * round / rounds)..<(epochs * (round + 1) / rounds)
         runAdam(&theta, &adam, objective, x, y, weights, epochs: share, of: epochs, stream: seed.split(2))
       } else {
-        let optimiser = LBFGS(maximumIterations: settings.iterations * (round + 1 == settings.rounds ? 3 : 1))
+        let optimiser = LBFGS(maximumIterations: iterations)
         theta = optimiser.minimise(from: theta) { objective.evaluate($0) }.theta
       }
       guard theta.allSatisfy(\.isFinite) else {
         throw UpdateError.notFinite("a weight of the network; try a smaller --learning-rate")
       }
-      if round + 1 < settings.rounds { try tune(&objective, theta, x, y, weights, stream: seed.split(4)) }
+      if round + 1 < rounds { try tune(&objective, theta, x, y, weights, stream: seed.split(4)) }
       progress(
-        Double(round + 1) / Double(settings.rounds),
-        "training: round \(round + 1) of \(settings.rounds), noise \(rounded(objective.noiseVariance.squareRoot())) of the target's sd"
+        Double(round + 1) / Double(rounds),
+        "training: round \(round + 1) of \(rounds), noise \(rounded(objective.noiseVariance.squareRoot())) of the target's sd"
       )
     }
     return theta
