@@ -80,7 +80,8 @@ import Testing
     let x = Matrix(rows: 300, columns: 3, storage: scaled.features)
     let y = Matrix(rows: 300, columns: 1, storage: scaled.targets)
     let trainer = NetworkTraining(
-      network: network, settings: TrainingSettings(epochs: 40, schedule: [150, 450]), prior: PriorSettings(), knownVariance: 0.1,
+      network: network, settings: TrainingSettings(epochs: 40, schedule: [150, 450]), prior: PriorSettings(),
+      knownVariance: 0.1,
       threads: 1, progress: { _, _ in })
     let objective = NetworkObjective(
       network: network, x: x, y: y, noiseVariance: 0.1, priorPrecision: 1, threads: 1)

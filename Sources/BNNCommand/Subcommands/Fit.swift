@@ -85,7 +85,7 @@ struct Fit: ParsableCommand {
   @Option(name: .long, help: "standard (by D1's mean and deviation, then frozen) or none.")
   var normalize = "standard"
 
-  @Option(name: .long, help: "Train with Adam for this many passes (default: L-BFGS on all rows).")
+  @Option(name: .long, help: "Train with Adam for this many passes (default: second-order steps on all rows).")
   var epochs: Int?
 
   @Option(name: .long, help: "Adam's minibatch.")

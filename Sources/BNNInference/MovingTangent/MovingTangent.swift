@@ -22,8 +22,7 @@ import BNNProbability
 /// The store is never mapped: it absorbs every batch exactly at the anchor, so errors of one move are not carried into the
 /// next. The posterior is approximate; the store's own tangent at the anchor stays exact.
 struct MovingTangent: Sendable {
-  /// Rounds of training and tuning, and damped Gauss–Newton iterations of each at most: on energy and concrete the gap closed is the same within
-  /// a hundredth with eight rounds.
+  /// Rounds of training and tuning, and Levenberg–Marquardt iterations of each.
   static let rounds = 3
   static let iterations = 15
   /// Probes: this many, or three for every column of the store if that is more.

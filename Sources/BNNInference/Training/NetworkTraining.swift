@@ -12,7 +12,8 @@ import BNNProbability
 
 /// Settings of a network's training on D1: settings of an update, not properties of the posterior.
 public struct TrainingSettings: Sendable, Equatable {
-  /// Minibatch Adam for this many passes; nil: L-BFGS on all rows, the better choice up to some 10⁴ rows.
+  /// Minibatch Adam for this many passes; nil: all rows at once (`schedule`, `refinement`), the better choice up
+  /// to some 10⁴ rows.
   public var epochs: Int?
   public var batchSize: Int
   /// Adam's first rate; falls to 0 along a cosine.
@@ -20,19 +21,25 @@ public struct TrainingSettings: Sendable, Equatable {
   /// L-BFGS iterations of every round; prior precision and noise are re-tuned by the evidence between rounds. Minibatch
   /// training spreads its passes evenly over as many rounds.
   public var schedule: [Int]
+  /// Levenberg–Marquardt iterations of a last round on all rows, which come closer to the optimum than hundreds of L-BFGS's;
+  /// 0 leaves it out. Beyond `NetworkTraining.fullEvidenceLimit` weights, where P × P matrices cost too much, it is L-BFGS
+  /// with 25 iterations for each of them.
+  public var refinement: Int
 
   /// Short rounds first, from a noise as large as the target's spread: noise and prior settle while the network is still
   /// smooth, before it can fit what is noise. Notebooks-md/03 has what that gains.
-  public static let shortRoundsFirst = [10, 10, 15, 20, 30, 50, 100, 150, 150, 150, 400]
+  public static let shortRoundsFirst = [10, 10, 15, 20, 30, 50, 100, 150, 150]
 
   public init(
-    epochs: Int? = nil, batchSize: Int = 64, learningRate: Double = 5e-3, schedule: [Int] = shortRoundsFirst
+    epochs: Int? = nil, batchSize: Int = 64, learningRate: Double = 5e-3, schedule: [Int] = shortRoundsFirst,
+    refinement: Int = 15
   ) {
-    precondition(!schedule.isEmpty, "training has at least one round")
+    precondition(!schedule.isEmpty && refinement >= 0, "training has at least one round")
     self.epochs = epochs
     self.batchSize = batchSize
     self.learningRate = learningRate
     self.schedule = schedule
+    self.refinement = refinement
   }
 }
 
@@ -66,14 +73,13 @@ public struct NetworkTraining: Sendable {
       threads: threads)
     if case .given(let alpha) = prior.precision { objective.priorPrecision = alpha }
     var adam = Adam(dimension: theta.count)
-    let rounds = settings.schedule.count
-    for (round, iterations) in settings.schedule.enumerated() {
+    let rounds = settings.schedule.count + (settings.epochs == nil && settings.refinement > 0 ? 1 : 0)
+    for round in 0..<rounds {
       if let epochs = settings.epochs {
         let share = (epochs * round / rounds)..<(epochs * (round + 1) / rounds)
         runAdam(&theta, &adam, objective, x, y, weights, epochs: share, of: epochs, stream: seed.split(2))
       } else {
-        let optimiser = LBFGS(maximumIterations: iterations)
-        theta = optimiser.minimise(from: theta) { objective.evaluate($0) }.theta
+        theta = minimised(objective, from: theta, round: round)
       }
       guard theta.allSatisfy(\.isFinite) else {
         throw UpdateError.notFinite("a weight of the network; try a smaller --learning-rate")
@@ -85,6 +91,18 @@ public struct NetworkTraining: Sendable {
       )
     }
     return theta
+  }
+
+  /// θ after one round on all rows at fixed noise and prior precision.
+  private func minimised(_ objective: NetworkObjective, from theta: [Double], round: Int) -> [Double] {
+    let isRefinement = round == settings.schedule.count
+    if isRefinement, network.parameterCount <= Self.fullEvidenceLimit {
+      return LevenbergMarquardt(maximumIterations: settings.refinement).minimise(
+        from: theta, { objective.evaluate($0) }, curvature: { objective.curvature($0) }
+      ).theta
+    }
+    let iterations = isRefinement ? 25 * settings.refinement : settings.schedule[round]
+    return LBFGS(maximumIterations: iterations).minimise(from: theta) { objective.evaluate($0) }.theta
   }
 
   private func rounded(_ value: Double) -> String {

@@ -55,6 +55,19 @@ struct NetworkObjective: Sendable {
     return (value, gradient)
   }
 
+  /// The generalised Gauss–Newton matrix Σ w JᵀJ/σ² + αI of E at θ, P × P: exact but for the curvature of f. O(n·C·P²).
+  func curvature(_ theta: [Double]) -> Matrix {
+    let parts = parallelMap(pieces.count, threads: threads) { index in
+      var rows = network.jacobian(pieces[index].x, theta)
+      if let weights = pieces[index].weights { _ = rows.scaleRows(by: weights[...]) }
+      return rows.gram
+    }
+    var sum = Matrix(rows: theta.count, columns: theta.count)
+    for part in parts { accumulate(1 / noiseVariance, part.storage, into: &sum.storage) }
+    for j in theta.indices { sum[j, j] += priorPrecision }
+    return sum
+  }
+
   /// Σ w‖y − f‖²/(2σ²) over some rows and its gradient in θ.
   func dataTerm(
     _ x: Matrix, _ y: Matrix, _ weights: [Double]?, _ parameters: Network.Parameters
