@@ -75,14 +75,19 @@ struct Toolbox: Sendable {
     return try await run(words)
   }
 
-  /// The objects of what `import BNN` needs.
+  /// The objects of what `import BNN` needs; not those that files which are gone have left behind.
   private func objects() throws -> [String] {
     let files = FileManager.default
     let others = ["BNNCommand.build", "BNNTestSupport.build"]
     return try files.contentsOfDirectory(atPath: Self.products).sorted().flatMap { name -> [String] in
       guard name.hasPrefix("BNN"), name.hasSuffix(".build"), !others.contains(name) else { return [] }
+      let sources = "\(Self.repository)/Sources/\(name.dropLast(".build".count))"
+      let present = Set(
+        (files.enumerator(atPath: sources)?.compactMap { ($0 as? String)?.split(separator: "/").last.map(String.init) })
+          ?? [])
       let inside = try files.contentsOfDirectory(atPath: "\(Self.products)/\(name)").sorted()
-      return inside.filter { $0.hasSuffix(".o") }.map { "\(Self.products)/\(name)/\($0)" }
+      return inside.filter { $0.hasSuffix(".o") && present.contains(String($0.dropLast(2))) }
+        .map { "\(Self.products)/\(name)/\($0)" }
     }
   }
 }
