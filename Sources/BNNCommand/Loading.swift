@@ -59,14 +59,15 @@ func absorb(
   if update.takesBuffers, reader.isPlain {
     var buffer = RowBuffer()
     let width = reader.featureCount + reader.targetCount
-    // Read and digested in pieces that stay in the processor's cache; about a megabyte.
-    let piece = max(192, (1 << 17) / max(1, width))
+    // Read, digested and multiplied in pieces that stay in the processor's cache; about half a megabyte.
+    let piece = max(192, (1 << 16) / max(1, width) / 192 * 192)
     var isMore = true
     while isMore {
       while isMore, buffer.rows < RowAccumulator.segment {
         let first = buffer.rows
         isMore = try reader.read(maxRows: min(piece, RowAccumulator.segment - first), into: &buffer)
         summary.add(buffer, from: first)
+        update.prepare(buffer)
       }
       update.absorb(buffer)
       buffer.removeAll()

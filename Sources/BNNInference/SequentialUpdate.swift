@@ -109,6 +109,12 @@ public struct SequentialUpdate: Sendable {
     rows += buffer.rows
   }
 
+  /// Takes the products of the rows so far of a buffer that will be absorbed next, while they are in the processor's
+  /// cache; optional, and without effect on the result.
+  public mutating func prepare(_ buffer: RowBuffer) {
+    buffer.withUnsafeValues { accumulator?.prepare($0, count: buffer.rows) }
+  }
+
   /// The rows of a linear model are [x y], side by side.
   private mutating func absorbDirectly(features: Matrix, targets: Matrix) throws {
     guard features.isFinite, targets.isFinite else { throw UpdateError.notFinite("a feature or target") }

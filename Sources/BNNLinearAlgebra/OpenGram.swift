@@ -27,10 +27,17 @@ struct OpenGram: Sendable {
   }
 
   /// The Gram matrix and the column sums of a segment, not added yet.
-  mutating func measure(_ segment: UnsafePointer<Double>, count m: Int, scratch: inout [Double]) {
-    for i in gram.upper.indices { gram.upper[i] = 0 }
-    for j in sums.indices { sums[j] = 0 }
-    count = Double(m)
+  ///
+  /// - Parameter continuing: whether the rows follow those last measured in one segment, cut at a multiple of a slice.
+  mutating func measure(
+    _ segment: UnsafePointer<Double>, count m: Int, continuing: Bool = false, scratch: inout [Double]
+  ) {
+    if !continuing {
+      for i in gram.upper.indices { gram.upper[i] = 0 }
+      for j in sums.indices { sums[j] = 0 }
+      count = 0
+    }
+    count += Double(m)
     let slice = GramMatrix.slice
     guard let center else {
       for start in stride(from: 0, to: m, by: slice) {

@@ -101,6 +101,25 @@ struct RowAccumulatorTests {
     }
   }
 
+  @Test("rows prepared while they are read: the same, bit for bit", arguments: [1, 192, 500, 4000])
+  func prepared(piece: Int) {
+    let segment = RowAccumulator.segment
+    let matrix = rows(3 * segment + 700, 5, offset: 3, noise: 0.5, seed: 8)
+    var accumulator = RowAccumulator(onto: InformationArray(width: 6), ones: true)
+    for start in stride(from: 0, to: matrix.rows, by: segment) {
+      let own = matrix.rows(start..<min(start + segment, matrix.rows))
+      own.storage.withUnsafeBufferPointer { values in
+        for some in stride(from: piece, through: own.rows, by: piece) {
+          accumulator.prepare(UnsafeBufferPointer(rebasing: values.prefix(some * 5)), count: some)
+        }
+        accumulator.absorb(values, count: own.rows)
+      }
+    }
+    var array = accumulator.settled()
+    array.makeDiagonalPositive()
+    #expect(array.array == accumulated(matrix, ones: true, pieces: []))
+  }
+
   @Test("a segment that spoils the condition is refused before it is added, and the rest keeps its digits")
   func spoiled() {
     let segment = RowAccumulator.segment
