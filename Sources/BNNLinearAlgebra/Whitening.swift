@@ -4,8 +4,9 @@ import COpenBLAS
 ///
 ///     R₀ᵀR₀ + AᵀA = R₀ᵀ(I + WᵀW)R₀,   R = chol(I + WᵀW)·R₀
 ///
-/// at the speed of matrix products, twice that of Householder's reflections. Unlike A's own Gram matrix this does not
-/// square the condition number: I + WᵀW has no eigenvalue below 1 however R₀ is conditioned.
+/// mostly by matrix products: two thirds of the time of Householder's reflections at w = 502 (measured, without the O(w³)
+/// at the end). Unlike A's own Gram matrix this does not square the condition number: I + WᵀW has no eigenvalue below 1
+/// however R₀ is conditioned.
 ///
 /// Error. A row w of W solves w(R₀ + ΔR) = a, |ΔR| ≤ γ_w|R₀| (Higham 2002, Accuracy and Stability of Numerical
 /// Algorithms, theorem 8.5): column j of A is moved by at most γ_w‖W‖_F‖R₀e_j‖. Forming I + WᵀW and its Cholesky factor
