@@ -69,11 +69,16 @@ import Testing
             let unit = ridge.mean.indices.map { Wide($0 == j ? 1 : 0) }
             return (Double(ridge.leverage(unit)) * noise.scaleSquared).squareRoot()
           }
-          let ratio =
-            max(
-              Double(ridge.length(mean) / ridge.length(ridge.mean)),
-              relativeWorst(posterior.marginalScales(), scales),
-              relativeWorst([posterior.noise.scaleSquared], [noise.scaleSquared])) / tolerance
+          // The sum of squares left over is good to the rounding of the targets: δS/S = 2δρ/ρ with δρ of the order of ε‖y‖.
+          let left = 20 * Double(batches.count + 1) * p.squareRoot() * epsilon
+          let explained = Double(ridge.length(ridge.mean)) / Double(ridge.squares).squareRoot()
+          let noiseTolerance = tolerance + left * explained
+          // Rounding is relative to the rows [Φ y]: to ‖y‖² = |m|²_Λ + S, which is more than |m|_Λ where little is explained.
+          let meanTolerance = tolerance * (1 + 1 / (explained * explained)).squareRoot()
+          let ratio = max(
+            Double(ridge.length(mean) / ridge.length(ridge.mean)) / meanTolerance,
+            relativeWorst(posterior.marginalScales(), scales) / noiseTolerance,
+            relativeWorst([posterior.noise.scaleSquared], [noise.scaleSquared]) / noiseTolerance)
           #expect(ratio < 1, "seed \(seed), \(batches.count) batches, response \(c)")
           #expect(posterior.noise.degreesOfFreedom == noise.degreesOfFreedom)
           let kappa = union.members[0].responses[c].ratio
