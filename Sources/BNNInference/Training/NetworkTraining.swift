@@ -20,21 +20,25 @@ public struct TrainingSettings: Sendable, Equatable {
   public var learningRate: Double
   /// L-BFGS iterations of every round; prior precision and noise are re-tuned by the evidence between rounds. Minibatch
   /// training spreads its passes evenly over as many rounds.
-  public var schedule: [Int]
+  /// Nil is by the network's size: `shortRoundsFirst`, or `longRounds` beyond `NetworkTraining.fullEvidenceLimit` weights, where
+  /// the evidence of a part of the weights is too coarse a guide to start with.
+  public var schedule: [Int]?
   /// Levenberg–Marquardt iterations of a last round on all rows, which come closer to the optimum than hundreds of L-BFGS's;
   /// 0 leaves it out. Beyond `NetworkTraining.fullEvidenceLimit` weights, where P × P matrices cost too much, it is L-BFGS
-  /// with 25 iterations for each of them.
+  /// with 60 iterations for each of them.
   public var refinement: Int
 
   /// Short rounds first, from a noise as large as the target's spread: noise and prior settle while the network is still
   /// smooth, before it can fit what is noise. Notebooks-md/03 has what that gains.
   public static let shortRoundsFirst = [10, 10, 15, 20, 30, 50, 100, 150, 150]
+  /// Seven rounds of 150, from a noise variance of a tenth of the targets'.
+  public static let longRounds = [Int](repeating: 150, count: 7)
 
   public init(
-    epochs: Int? = nil, batchSize: Int = 64, learningRate: Double = 5e-3, schedule: [Int] = shortRoundsFirst,
+    epochs: Int? = nil, batchSize: Int = 64, learningRate: Double = 5e-3, schedule: [Int]? = nil,
     refinement: Int = 15
   ) {
-    precondition(!schedule.isEmpty && refinement >= 0, "training has at least one round")
+    precondition(schedule?.isEmpty != true && refinement >= 0, "training has at least one round")
     self.epochs = epochs
     self.batchSize = batchSize
     self.learningRate = learningRate
@@ -69,11 +73,11 @@ public struct NetworkTraining: Sendable {
     var stream = seed.split(1)
     var theta = network.initialParameters(using: &stream)
     var objective = NetworkObjective(
-      network: network, x: x, y: y, weights: weights, noiseVariance: knownVariance ?? 1, priorPrecision: 1,
+      network: network, x: x, y: y, weights: weights, noiseVariance: knownVariance ?? (isLarge ? 0.1 : 1), priorPrecision: 1,
       threads: threads)
     if case .given(let alpha) = prior.precision { objective.priorPrecision = alpha }
     var adam = Adam(dimension: theta.count)
-    let rounds = settings.schedule.count + (settings.epochs == nil && settings.refinement > 0 ? 1 : 0)
+    let rounds = schedule.count + (settings.epochs == nil && settings.refinement > 0 ? 1 : 0)
     for round in 0..<rounds {
       if let epochs = settings.epochs {
         let share = (epochs * round / rounds)..<(epochs * (round + 1) / rounds)
@@ -93,15 +97,21 @@ public struct NetworkTraining: Sendable {
     return theta
   }
 
+  private var isLarge: Bool { network.parameterCount > Self.fullEvidenceLimit }
+
+  private var schedule: [Int] {
+    settings.schedule ?? (isLarge ? TrainingSettings.longRounds : TrainingSettings.shortRoundsFirst)
+  }
+
   /// θ after one round on all rows at fixed noise and prior precision.
   private func minimised(_ objective: NetworkObjective, from theta: [Double], round: Int) -> [Double] {
-    let isRefinement = round == settings.schedule.count
-    if isRefinement, network.parameterCount <= Self.fullEvidenceLimit {
+    let isRefinement = round == schedule.count
+    if isRefinement, !isLarge {
       return LevenbergMarquardt(maximumIterations: settings.refinement).minimise(
         from: theta, { objective.evaluate($0) }, curvature: { objective.curvature($0) }
       ).theta
     }
-    let iterations = isRefinement ? 25 * settings.refinement : settings.schedule[round]
+    let iterations = isRefinement ? 30 * settings.refinement : schedule[round]
     return LBFGS(maximumIterations: iterations).minimise(from: theta) { objective.evaluate($0) }.theta
   }
 
