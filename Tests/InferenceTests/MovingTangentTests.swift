@@ -191,7 +191,8 @@ import Testing
       var posterior = try fit(d1).posterior
       for batch in [[12], [13, 13, 13], Array(14..<30)] {
         let (next, report) = try update(posterior, rows.picking(batch))
-        #expect(try #require(report.misfit).isFinite && report.logEvidence != nil)
+        // Nil where the move would have cost more than it gained.
+        #expect((report.misfit ?? 0).isFinite && report.logEvidence != nil)
         posterior = next
       }
       for row in try posterior.predict(features: x)[0] {

@@ -7,8 +7,12 @@ extension Posterior {
   /// The batch that `formed` (this posterior with its rows absorbed where the linearisation point was) has just seen, seen
   /// from where the point moves to. The first batch moves nothing: it chose the point itself.
   ///
+  /// A member stays where it is when the noise variance of all rows would be more than `MovingTangent.noiseLimit` times as large
+  /// at the new point. What the map of the earlier rows cannot say counts there as noise: on data almost without noise (the
+  /// UCI set naval) it exceeds the noise itself, and the move would lose what D1 said. With the noise given nothing is judged.
+  ///
   /// - Parameter staying: keep the point, and only the store and the summary of the inputs up to date.
-  /// - Returns: the posterior at the new points, and the largest misfit of a member's map (nil when nothing moved).
+  /// - Returns: the posterior at the new points, and the largest misfit of the maps of members that moved (nil when none did).
   func moved(
     _ formed: Posterior, by batch: MovingBatch, staying: Bool, threads: Int, seed: UInt64,
     progress: @escaping @Sendable (Double, String) -> Void
@@ -45,11 +49,14 @@ extension Posterior {
       own.members[k].statistics = found.statistics
       own.members[k].statistics.normalise()
       _ = try own.form(member: k, after: self)
-      return (member: own.members[k], misfit: found.misfit)
+      let noise = own.members[k].responses[0].posterior?.noise.scaleSquared ?? .infinity
+      let holds = noise <= MovingTangent.noiseLimit * (stay.posterior?.noise.scaleSquared ?? .infinity)
+      return holds ? (member: own.members[k], misfit: found.misfit) : (member: start.members[k], misfit: Double?.none)
     }
     result.members = moved.map(\.member)
+    guard moved.contains(where: { $0.misfit != nil }) else { return (result, nil) }
     result.certificate = certificate.moved(byUpdate: lineage.count + 1)
-    return (result, moved.map(\.misfit).max())
+    return (result, moved.compactMap(\.misfit).max())
   }
 }
 

@@ -73,7 +73,8 @@ public struct NetworkTraining: Sendable {
     var stream = seed.split(1)
     var theta = network.initialParameters(using: &stream)
     var objective = NetworkObjective(
-      network: network, x: x, y: y, weights: weights, noiseVariance: knownVariance ?? (isLarge ? 0.1 : 1), priorPrecision: 1,
+      network: network, x: x, y: y, weights: weights,
+      noiseVariance: knownVariance ?? (isLarge ? 0.1 : 1), priorPrecision: 1,
       threads: threads)
     if case .given(let alpha) = prior.precision { objective.priorPrecision = alpha }
     var adam = Adam(dimension: theta.count)
