@@ -12,8 +12,9 @@ public struct InputSummary: Sendable, Equatable {
   /// Per column, whether `levels` are all its values.
   public var isDiscrete: [Bool]
 
-  /// Components at most: more follow the inputs more closely (measured on concrete and energy: 20 lose nothing against the
-  /// inputs themselves that shows, 8 lose a tenth of the gap) but come nearer to keeping rows.
+  /// Components at most: more follow the inputs more closely but come nearer to keeping rows. On one
+  /// split each of concrete and energy 8 closed .85 and .92 of the gap in likelihood, 20 closed .90 and .97, and D1's inputs
+  /// themselves .95 and .98.
   static let components = 20
   static let levelLimit = 64
   /// Rows beyond which a random choice of them is fitted.

@@ -29,7 +29,8 @@ public struct TrainingSettings: Sendable, Equatable {
   public var refinement: Int
 
   /// Short rounds first, from a noise as large as the target's spread: noise and prior settle while the network is still
-  /// smooth, before it can fit what is noise. Notebooks-md/03 has what that gains.
+  /// smooth, before it can fit what is noise. Papers/immer-2021-marginal-likelihood.md
+  /// has why.
   public static let shortRoundsFirst = [10, 10, 15, 20, 30, 50, 100, 150, 150]
   /// Seven rounds of 150, from a noise variance of a tenth of the targets'.
   public static let longRounds = [Int](repeating: 150, count: 7)
