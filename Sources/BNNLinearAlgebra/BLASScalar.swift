@@ -1,0 +1,75 @@
+import COpenBLAS
+
+#if canImport(Glibc)
+  import Glibc
+#elseif canImport(Musl)
+  import Musl
+#endif
+
+/// A number that BLAS multiplies: `Float` for training and curvature of large networks, `Double` for small ones and for
+/// everything that a posterior is made of.
+///
+/// Matrices are row-major behind pointers, since a pass over millions of rows lives in buffers that are used again.
+public protocol BLASScalar: BinaryFloatingPoint, SIMDScalar, Sendable {
+  /// C ← α·op(A)·op(B) + β·C with op(A) m × k and op(B) k × n; `lda`, `ldb` and `ldc` are the lengths of the stored rows.
+  static func gemm(
+    transposeA: Bool, transposeB: Bool, m: Int, n: Int, k: Int, alpha: Self, a: UnsafePointer<Self>, lda: Int,
+    b: UnsafePointer<Self>, ldb: Int, beta: Self, c: UnsafeMutablePointer<Self>, ldc: Int)
+  /// The upper triangle of C ← α·AᵀA + β·C with A m × n.
+  static func syrk(
+    m: Int, n: Int, alpha: Self, a: UnsafePointer<Self>, lda: Int, beta: Self, c: UnsafeMutablePointer<Self>, ldc: Int)
+  static func exponential(_ x: Self) -> Self
+  static func complementaryErrorFunction(_ x: Self) -> Self
+  /// log(1 + x).
+  static func logOnePlus(_ x: Self) -> Self
+}
+
+extension Double: BLASScalar {
+  public static func gemm(
+    transposeA: Bool, transposeB: Bool, m: Int, n: Int, k: Int, alpha: Double, a: UnsafePointer<Double>, lda: Int,
+    b: UnsafePointer<Double>, ldb: Int, beta: Double, c: UnsafeMutablePointer<Double>, ldc: Int
+  ) {
+    BLASThreads.prepare()
+    cblas_dgemm(
+      CblasRowMajor, transposeA ? CblasTrans : CblasNoTrans, transposeB ? CblasTrans : CblasNoTrans, blasint(m),
+      blasint(n), blasint(k), alpha, a, blasint(lda), b, blasint(ldb), beta, c, blasint(ldc))
+  }
+
+  public static func syrk(
+    m: Int, n: Int, alpha: Double, a: UnsafePointer<Double>, lda: Int, beta: Double, c: UnsafeMutablePointer<Double>,
+    ldc: Int
+  ) {
+    BLASThreads.prepare()
+    cblas_dsyrk(
+      CblasRowMajor, CblasUpper, CblasTrans, blasint(n), blasint(m), alpha, a, blasint(lda), beta, c, blasint(ldc))
+  }
+
+  @inline(__always) public static func exponential(_ x: Double) -> Double { exp(x) }
+  @inline(__always) public static func complementaryErrorFunction(_ x: Double) -> Double { erfc(x) }
+  @inline(__always) public static func logOnePlus(_ x: Double) -> Double { log1p(x) }
+}
+
+extension Float: BLASScalar {
+  public static func gemm(
+    transposeA: Bool, transposeB: Bool, m: Int, n: Int, k: Int, alpha: Float, a: UnsafePointer<Float>, lda: Int,
+    b: UnsafePointer<Float>, ldb: Int, beta: Float, c: UnsafeMutablePointer<Float>, ldc: Int
+  ) {
+    BLASThreads.prepare()
+    cblas_sgemm(
+      CblasRowMajor, transposeA ? CblasTrans : CblasNoTrans, transposeB ? CblasTrans : CblasNoTrans, blasint(m),
+      blasint(n), blasint(k), alpha, a, blasint(lda), b, blasint(ldb), beta, c, blasint(ldc))
+  }
+
+  public static func syrk(
+    m: Int, n: Int, alpha: Float, a: UnsafePointer<Float>, lda: Int, beta: Float, c: UnsafeMutablePointer<Float>,
+    ldc: Int
+  ) {
+    BLASThreads.prepare()
+    cblas_ssyrk(
+      CblasRowMajor, CblasUpper, CblasTrans, blasint(n), blasint(m), alpha, a, blasint(lda), beta, c, blasint(ldc))
+  }
+
+  @inline(__always) public static func exponential(_ x: Float) -> Float { expf(x) }
+  @inline(__always) public static func complementaryErrorFunction(_ x: Float) -> Float { erfcf(x) }
+  @inline(__always) public static func logOnePlus(_ x: Float) -> Float { log1pf(x) }
+}

@@ -1,0 +1,64 @@
+import BNNLinearAlgebra
+
+/// The structures that a Laplace posterior keeps of its curvature, by their names in files and flags.
+public enum CurvatureStructure: String, Codable, CaseIterable, Sendable {
+  /// All weights with all weights, P × P.
+  case full
+  /// Every layer's weights with each other.
+  case block
+  /// Every layer's as a sum of Kronecker products.
+  case kronecker
+  /// Leading directions of all weights and a diagonal.
+  case lowRank = "low-rank"
+  /// Every weight by itself.
+  case diagonal
+}
+
+/// What data said of the weights, in some structure: H = Σ over rows of the loss's curvature at the weights that each batch
+/// ended at (nats per weight², never a batch mean), positive semi-definite. The prior is no part of it.
+///
+/// This is the side that adds; `factored` gives the side that solves. A new structure is one new file.
+public protocol Curvature: Sendable, Equatable {
+  associatedtype Factor: CurvatureFactor
+  static var structure: CurvatureStructure { get }
+  /// Layers whose weights are uncertain, in the order of θ.
+  var layers: [LayerShape] { get }
+  /// H ← H + weight·Σᵢ Σₛ of the rows' outer products, projected on the structure. One element per layer, all of the same
+  /// rows and roots.
+  mutating func absorb<Scalar: BLASScalar>(_ factors: [LayerFactors<Scalar>], weight: Double)
+  /// H ← H + other: another batch's, or another piece's of this batch.
+  mutating func add(_ other: Self)
+  /// Hx for x in θ's order. Never through a dense P × P matrix, unless that is the structure.
+  func times(_ x: [Double]) -> [Double]
+  /// diag H in θ's order.
+  var diagonal: [Double] { get }
+  /// The side that solves, of H + prior.
+  ///
+  /// - Throws: `LinearAlgebraError` when the sum is not positive definite.
+  func factored(prior: PriorPrecision) throws(LinearAlgebraError) -> Factor
+  /// What tuning the prior asks, after one decomposition.
+  func sweep() throws(LinearAlgebraError) -> any PriorSweep
+}
+
+/// The solving side: Λ = H + prior, positive definite.
+public protocol CurvatureFactor: Sendable {
+  /// log det Λ.
+  var logDeterminant: Double { get }
+  /// Λ⁻¹b.
+  func solve(_ b: [Double]) -> [Double]
+  /// A square root L of Λ⁻¹ (LLᵀ = Λ⁻¹) times z: draws from N(0, Λ⁻¹) out of standard normal noise.
+  func halfSolve(_ z: [Double]) -> [Double]
+  /// diag Λ⁻¹.
+  var marginalVariances: [Double] { get }
+  /// J_i Λ⁻¹ J_iᵀ of every row, m × C², where the factors' roots are the C outputs; computed in the structure.
+  func functionalCovariances<Scalar: BLASScalar>(_ jacobian: [LayerFactors<Scalar>]) -> Matrix
+}
+
+/// log det(H + δ) for many prior precisions δ, after one decomposition.
+public protocol PriorSweep: Sendable {
+  /// log det(H + δ).
+  func logDeterminant(_ prior: PriorPrecision) -> Double
+  /// γ of every layer, Σ over its weights of 1 − δ_j (Λ⁻¹)_jj: how many of them the data have determined (MacKay 1992,
+  /// "Bayesian interpolation", equation 4.9).
+  func effectiveWeights(_ prior: PriorPrecision) -> [Double]
+}
