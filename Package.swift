@@ -91,7 +91,8 @@ let package = Package(
       dependencies: [
         "BNNInference", "BNNPosteriorFile", "BNNPosteriors", "BNNModels", "BNNDatasets", "BNNLinearAlgebra",
         "BNNProbability", "BNNTestSupport", "CGSL",
-      ]),
+      ],
+      exclude: ["Fixtures"]),
     .testTarget(
       name: "PosteriorFileTests",
       dependencies: [
