@@ -30,6 +30,18 @@ extension Matrix {
       &storage, blasint(n))
   }
 
+  /// S·B, or B·S, for a symmetric S of which only the upper triangle is read. O(rows·columns·order of S).
+  package static func product(symmetric s: Matrix, _ b: Matrix, onRight: Bool = false) -> Matrix {
+    precondition(s.rows == s.columns && s.rows == (onRight ? b.columns : b.rows), "shapes do not fit")
+    var result = Matrix(rows: b.rows, columns: b.columns)
+    guard b.rows > 0, b.columns > 0 else { return result }
+    BLASThreads.prepare()
+    cblas_dsymm(
+      CblasRowMajor, onRight ? CblasRight : CblasLeft, CblasUpper, blasint(b.rows), blasint(b.columns), 1, s.storage,
+      blasint(s.columns), b.storage, blasint(b.columns), 0, &result.storage, blasint(b.columns))
+    return result
+  }
+
   /// A·x (or Aᵀ·x). O(rows·columns).
   public func multiplied(by x: [Double], transposed: Bool = false) -> [Double] {
     precondition(x.count == (transposed ? rows : columns), "shapes do not fit")

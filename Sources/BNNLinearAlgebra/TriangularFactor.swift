@@ -59,11 +59,17 @@ public struct TriangularFactor: Sendable, Equatable {
   /// φ R⁻¹ for every row φ of `rows` (n × p), in place; the squared row norms of the result are φᵀ Λ⁻¹ φ. O(np²).
   public func whiten(_ rows: inout Matrix) {
     precondition(rows.columns == dimension, "rows must have p columns")
-    guard rows.rows > 0, dimension > 0 else { return }
+    let count = rows.rows
+    rows.storage.withUnsafeMutableBufferPointer { if let base = $0.baseAddress { whiten(base, count: count) } }
+  }
+
+  /// The same for rows in a buffer, count × p.
+  package func whiten(_ rows: UnsafeMutablePointer<Double>, count: Int) {
+    guard count > 0, dimension > 0 else { return }
     BLASThreads.prepare()
     cblas_dtrsm(
-      CblasRowMajor, CblasRight, CblasUpper, CblasNoTrans, CblasNonUnit, blasint(rows.rows), blasint(dimension), 1,
-      upper.storage, blasint(dimension), &rows.storage, blasint(dimension))
+      CblasRowMajor, CblasRight, CblasUpper, CblasNoTrans, CblasNonUnit, blasint(count), blasint(dimension), 1,
+      upper.storage, blasint(dimension), rows, blasint(dimension))
   }
 
   /// R x.

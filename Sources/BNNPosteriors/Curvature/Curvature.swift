@@ -14,20 +14,32 @@ public enum CurvatureStructure: String, Codable, CaseIterable, Sendable {
   case diagonal
 }
 
+extension CurvatureStructure {
+  /// Whether the prior may have a precision of its own for every weight. Not under Kronecker products: A ⊗ G + diag δ has
+  /// no decomposition that does not form it.
+  public var takesWeightPrecisions: Bool { self != .kronecker }
+}
+
 /// What data said of the weights, in some structure: H = Σ over rows of the loss's curvature at the weights that each batch
 /// ended at (nats per weight², never a batch mean), positive semi-definite. The prior is no part of it.
 ///
-/// This is the side that adds; `factored` gives the side that solves. A new structure is one new file.
+/// This is the side that adds; `factored` gives the side that solves. A new structure is one new file and a case of
+/// `AnyCurvature`.
+///
+/// A value that has seen nothing absorbs the rows of one batch, in as many calls as it takes; pieces of one batch that
+/// were absorbed apart are put together by `add`, batches by `append`. Only Kronecker products tell the two apart.
 public protocol Curvature: Sendable, Equatable {
   associatedtype Factor: CurvatureFactor
   static var structure: CurvatureStructure { get }
   /// Layers whose weights are uncertain, in the order of θ.
   var layers: [LayerShape] { get }
   /// H ← H + weight·Σᵢ Σₛ of the rows' outer products, projected on the structure. One element per layer, all of the same
-  /// rows and roots.
+  /// rows and roots; weight ≥ 0.
   mutating func absorb<Scalar: BLASScalar>(_ factors: [LayerFactors<Scalar>], weight: Double)
-  /// H ← H + other: another batch's, or another piece's of this batch.
-  mutating func add(_ other: Self)
+  /// H ← H + piece, rows of the same batch.
+  mutating func add(_ piece: Self)
+  /// H ← H + batch, rows of another batch, whose curvature was taken at other weights.
+  mutating func append(_ batch: Self)
   /// Hx for x in θ's order. Never through a dense P × P matrix, unless that is the structure.
   func times(_ x: [Double]) -> [Double]
   /// diag H in θ's order.
@@ -37,7 +49,15 @@ public protocol Curvature: Sendable, Equatable {
   /// - Throws: `LinearAlgebraError` when the sum is not positive definite.
   func factored(prior: PriorPrecision) throws(LinearAlgebraError) -> Factor
   /// What tuning the prior asks, after one decomposition.
+  ///
+  /// - Throws: `LinearAlgebraError.notConverged`, for a curvature that is not finite.
   func sweep() throws(LinearAlgebraError) -> any PriorSweep
+  /// What a file stores of it, by name, in double precision; `init(layers:tensors:)` restores the same bits.
+  var tensors: [CurvatureTensor] { get }
+}
+
+extension Curvature {
+  public mutating func append(_ batch: Self) { add(batch) }
 }
 
 /// The solving side: Λ = H + prior, positive definite.
@@ -50,15 +70,16 @@ public protocol CurvatureFactor: Sendable {
   func halfSolve(_ z: [Double]) -> [Double]
   /// diag Λ⁻¹.
   var marginalVariances: [Double] { get }
-  /// J_i Λ⁻¹ J_iᵀ of every row, m × C², where the factors' roots are the C outputs; computed in the structure.
+  /// J_i Λ⁻¹ J_iᵀ of every row, m × C², where the factors' roots are the C outputs; computed in the structure. What does
+  /// not depend on the rows is made ready in every call: give hundreds of rows at once.
   func functionalCovariances<Scalar: BLASScalar>(_ jacobian: [LayerFactors<Scalar>]) -> Matrix
 }
 
 /// log det(H + δ) for many prior precisions δ, after one decomposition.
 public protocol PriorSweep: Sendable {
-  /// log det(H + δ).
+  /// log det(H + δ); not finite when the sum is not positive definite.
   func logDeterminant(_ prior: PriorPrecision) -> Double
   /// γ of every layer, Σ over its weights of 1 − δ_j (Λ⁻¹)_jj: how many of them the data have determined (MacKay 1992,
-  /// "Bayesian interpolation", equation 4.9).
+  /// "Bayesian interpolation", equation 4.9). With one precision a layer, γ_l = P_l − ∂log det(H + δ)/∂log δ_l.
   func effectiveWeights(_ prior: PriorPrecision) -> [Double]
 }

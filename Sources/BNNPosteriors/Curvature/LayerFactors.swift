@@ -14,6 +14,37 @@ public struct LayerShape: Codable, Hashable, Sendable {
 
   /// Weights and biases.
   public var parameterCount: Int { outputs * (inputs + 1) }
+
+  /// W̃ = [W b] of the layer's part of θ.
+  func augmented(_ weights: ArraySlice<Double>) -> Matrix {
+    var result = Matrix(rows: outputs, columns: inputs + 1)
+    let start = weights.startIndex
+    for j in 0..<outputs {
+      let row = j * (inputs + 1)
+      for k in 0..<inputs { result.storage[row + k] = weights[start + j * inputs + k] }
+      result.storage[row + inputs] = weights[start + outputs * inputs + j]
+    }
+    return result
+  }
+
+  /// The layer's part of θ of W̃.
+  func flattened(_ augmented: Matrix) -> [Double] {
+    (0..<outputs).flatMap { augmented.row($0).dropLast() } + augmented.column(inputs)
+  }
+}
+
+extension RandomAccessCollection<LayerShape> {
+  /// P.
+  public var parameterCount: Int { reduce(0) { $0 + $1.parameterCount } }
+
+  /// The places of every layer's weights in θ.
+  public var ranges: [Range<Int>] {
+    var start = 0
+    return map { layer in
+      defer { start += layer.parameterCount }
+      return start..<(start + layer.parameterCount)
+    }
+  }
 }
 
 /// What some rows say of the weights of one dense layer, as the two factors of their derivatives:
@@ -39,9 +70,26 @@ public struct LayerFactors<Scalar: BLASScalar> {
   public init(
     rows: Int, roots: Int, inputs: UnsafeBufferPointer<Scalar>, deltas: UnsafeBufferPointer<Scalar>
   ) {
+    precondition(rows >= 0 && roots >= 0, "rows and roots are counts")
     self.rows = rows
     self.roots = roots
     self.inputs = inputs
     self.deltas = deltas
+  }
+}
+
+extension Array {
+  /// Checks that factors are of these layers, all of the same rows and roots; false when there is nothing in them.
+  func areFactors<Scalar>(of layers: [LayerShape]) -> Bool where Element == LayerFactors<Scalar> {
+    precondition(count == layers.count, "one element of factors a layer")
+    guard let first else { return false }
+    for (factors, layer) in zip(self, layers) {
+      precondition(
+        factors.rows == first.rows && factors.roots == first.roots, "all layers have the same rows and roots")
+      precondition(factors.inputs.count == factors.rows * layer.inputs, "inputs are rows × inputs")
+      precondition(
+        factors.deltas.count == factors.roots * factors.rows * layer.outputs, "deltas are (roots·rows) × outputs")
+    }
+    return first.rows > 0 && first.roots > 0
   }
 }

@@ -1,0 +1,186 @@
+import BNNLinearAlgebra
+
+/// A = Σ λᵢuᵢuᵢᵀ and G/n = Σ μⱼvⱼvⱼᵀ of every layer: H_l + δ_l has the eigenvalues λᵢμⱼ + δ_l, so one decomposition serves
+/// every prior precision.
+struct KroneckerSpectrum: PriorSweep {
+  struct Layer: Sendable {
+    /// λ and the u as rows.
+    var inputs: SymmetricEigen
+    /// μ and the v as rows.
+    var deltas: SymmetricEigen
+    var inputValues: [Double]
+    var deltaValues: [Double]
+
+    /// μⱼλᵢ + δ, outputs × (inputs + 1).
+    func eigenvalues(_ precision: Double) -> Matrix {
+      Matrix(
+        rows: deltaValues.count, columns: inputValues.count,
+        storage: deltaValues.flatMap { mu in inputValues.map { mu * $0 + precision } })
+    }
+  }
+
+  let layers: [LayerShape]
+  let spectra: [Layer]
+
+  /// Of a curvature with at most one pair a layer.
+  init(_ curvature: KroneckerCurvature) throws(LinearAlgebraError) {
+    layers = curvature.layers
+    var spectra: [Layer] = []
+    for (layer, pairs) in zip(layers, curvature.pairs) {
+      precondition(pairs.count <= 1, "only a single product has a decomposition")
+      let pair = pairs.first ?? KroneckerPair(layer)
+      var deltas = pair.deltas
+      if pair.rows > 0 { deltas.scale(by: 1 / pair.rows) }
+      let (a, g) = (try SymmetricEigen(of: pair.inputs.upper), try SymmetricEigen(of: deltas.upper))
+      spectra.append(Layer(inputs: a, deltas: g, inputValues: Self.positive(a), deltaValues: Self.positive(g)))
+    }
+    self.spectra = spectra
+  }
+
+  /// Eigenvalues of a sum of squares; those that rounding cannot tell from zero are zero.
+  private static func positive(_ eigen: SymmetricEigen) -> [Double] {
+    let floor = Double(eigen.values.count) * Double.ulpOfOne * (eigen.values.last ?? 0)
+    return eigen.values.map { $0 > floor ? $0 : 0 }
+  }
+
+  func factored(prior: PriorPrecision) throws(LinearAlgebraError) -> KroneckerFactor {
+    try KroneckerFactor(spectrum: self, precisions: precisions(of: prior))
+  }
+
+  private func precisions(of prior: PriorPrecision) -> [Double] {
+    guard case .layers(let values) = prior else {
+      preconditionFailure("a Kronecker-factored curvature takes one prior precision a layer, not one a weight")
+    }
+    precondition(values.count == layers.count, "one precision a layer")
+    return values
+  }
+
+  func logDeterminant(_ prior: PriorPrecision) -> Double {
+    zip(spectra, precisions(of: prior)).reduce(0) { $0 + logSum($1.0.eigenvalues($1.1).storage) }
+  }
+
+  func effectiveWeights(_ prior: PriorPrecision) -> [Double] {
+    zip(spectra, precisions(of: prior)).map { spectrum, precision in
+      spectrum.eigenvalues(0).storage.reduce(0) { $0 + $1 / ($1 + precision) }
+    }
+  }
+}
+
+/// Λ_l = A_l ⊗ G_l/n + δ_l of every layer, in the eigenvectors of A and G.
+public struct KroneckerFactor: CurvatureFactor {
+  private let layers: [LayerShape]
+  private let spectra: [KroneckerSpectrum.Layer]
+  /// μⱼλᵢ + δ of every layer, outputs × (inputs + 1).
+  private let eigenvalues: [Matrix]
+
+  init(spectrum: KroneckerSpectrum, precisions: [Double]) throws(LinearAlgebraError) {
+    layers = spectrum.layers
+    spectra = spectrum.spectra
+    eigenvalues = zip(spectra, precisions).map { $0.eigenvalues($1) }
+    var order = 0
+    for values in eigenvalues {
+      if let zero = values.storage.firstIndex(where: { !($0 > 0 && $0.isFinite) }) {
+        throw .notPositiveDefinite(order: order + zero + 1)
+      }
+      order += values.storage.count
+    }
+  }
+
+  public var logDeterminant: Double { eigenvalues.reduce(0) { $0 + logSum($1.storage) } }
+
+  /// Vᵀ((V B Uᵀ)/(μλ + δ))U of every layer. O(Σ outputs·inputs·(outputs + inputs)), as `halfSolve`.
+  public func solve(_ b: [Double]) -> [Double] {
+    mapLayers(b) { l, own in
+      var rotated = Matrix.product(
+        .product(spectra[l].deltas.vectors, own), spectra[l].inputs.vectors, transposeB: true)
+      for i in rotated.storage.indices { rotated.storage[i] /= eigenvalues[l].storage[i] }
+      return rotatedBack(l, rotated)
+    }
+  }
+
+  /// Vᵀ(Z/√(μλ + δ))U.
+  public func halfSolve(_ z: [Double]) -> [Double] {
+    mapLayers(z) { l, own in
+      var scaled = own
+      for i in scaled.storage.indices { scaled.storage[i] /= eigenvalues[l].storage[i].squareRoot() }
+      return rotatedBack(l, scaled)
+    }
+  }
+
+  public var marginalVariances: [Double] {
+    layers.indices.flatMap { l in
+      let (v, u) = (spectra[l].deltas.vectors.squared, spectra[l].inputs.vectors.squared)
+      return layers[l].flattened(.product(v, .product(inverse(l), u), transposeA: true))
+    }
+  }
+
+  private func inverse(_ l: Int) -> Matrix {
+    let values = eigenvalues[l]
+    return Matrix(rows: values.rows, columns: values.columns, storage: values.storage.map { 1 / $0 })
+  }
+
+  private func rotatedBack(_ l: Int, _ x: Matrix) -> Matrix {
+    .product(spectra[l].deltas.vectors, .product(x, spectra[l].inputs.vectors), transposeA: true)
+  }
+
+  private func mapLayers(_ x: [Double], _ body: (Int, Matrix) -> Matrix) -> [Double] {
+    layers.ranges.enumerated().flatMap { l, range in layers[l].flattened(body(l, layers[l].augmented(x[range]))) }
+  }
+
+  /// O(rows·Σ(inputs² + C·outputs² + inputs·outputs + C²·outputs)): inputs and derivatives are turned into the
+  /// eigenvectors, where Λ⁻¹ is diagonal; no row of a Jacobian is formed.
+  @_specialize(where Scalar == Float)
+  @_specialize(where Scalar == Double)
+  public func functionalCovariances<Scalar: BLASScalar>(_ jacobian: [LayerFactors<Scalar>]) -> Matrix {
+    var result = Matrix(rows: jacobian.first?.rows ?? 0, columns: (jacobian.first?.roots ?? 0).squared)
+    guard jacobian.areFactors(of: layers) else { return result }
+    result.storage.withUnsafeMutableBufferPointer { result in
+      guard let result = result.baseAddress else { return }
+      for l in layers.indices { add(layer: l, jacobian[l], into: result) }
+    }
+    return result
+  }
+
+  @inline(__always) private func add<Scalar: BLASScalar>(
+    layer l: Int, _ factors: LayerFactors<Scalar>, into result: UnsafeMutablePointer<Double>
+  ) {
+    guard let deltas = factors.deltas.baseAddress else { return }
+    let (n, o, roots) = (layers[l].inputs, layers[l].outputs, factors.roots)
+    let u = converted(spectra[l].inputs.vectors.storage, to: Scalar.self)
+    let bias = converted(spectra[l].inputs.vectors.column(n), to: Scalar.self)
+    let v = converted(spectra[l].deltas.vectors.storage, to: Scalar.self)
+    let inverse = converted(self.inverse(l).storage, to: Scalar.self)
+    let slice = min(curvatureSlice / 4, factors.rows)
+    withScratch(Scalar.self, slice * (n + 1 + o + roots * o)) { inputs in
+      let weights = inputs + slice * (n + 1)
+      let rotated = weights + slice * o
+      for start in stride(from: 0, to: factors.rows, by: slice) {
+        let m = min(slice, factors.rows - start)
+        for i in 0..<m { bias.withUnsafeBufferPointer { copy($0, to: inputs + i * (n + 1)) } }
+        if let x = factors.inputs.baseAddress, n > 0 {
+          Scalar.gemm(
+            transposeA: false, transposeB: true, m: m, n: n + 1, k: n, alpha: 1, a: x + start * n, lda: n, b: u,
+            ldb: n + 1, beta: 1, c: inputs, ldc: n + 1)
+        }
+        square(inputs, count: m * (n + 1), into: inputs)
+        Scalar.gemm(
+          transposeA: false, transposeB: true, m: m, n: o, k: n + 1, alpha: 1, a: inputs, lda: n + 1, b: inverse,
+          ldb: n + 1, beta: 0, c: weights, ldc: o)
+        for c in 0..<roots {
+          Scalar.gemm(
+            transposeA: false, transposeB: true, m: m, n: o, k: o, alpha: 1,
+            a: deltas + (c * factors.rows + start) * o, lda: o, b: v, ldb: o, beta: 0, c: rotated + c * slice * o,
+            ldc: o)
+        }
+        addWeightedProducts(
+          deltas: rotated, stride: slice, weights: weights, rows: m, roots: roots, outputs: o,
+          into: result + start * roots * roots)
+      }
+    }
+  }
+}
+
+extension Matrix {
+  /// Every entry squared.
+  fileprivate var squared: Matrix { Matrix(rows: rows, columns: columns, storage: storage.map { $0 * $0 }) }
+}
