@@ -21,8 +21,8 @@ public enum Activation: String, Codable, CaseIterable, Sendable {
       case .tanh: for i in z.indices { z[i] = hyperbolicTangent(z[i]) }
       case .relu: for i in z.indices where z[i] < 0 { z[i] = 0 }
       case .gelu: for i in z.indices { z[i] *= normalCDF(z[i]) }
-      case .sigmoid: for i in z.indices { z[i] = logistic(z[i]) }
-      case .softplus: for i in z.indices { z[i] = Swift.max(0, z[i]) + log1p(exp(-abs(z[i]))) }
+      case .sigmoid: for i in z.indices { z[i] = LinkFunctions.logistic(z[i]) }
+      case .softplus: for i in z.indices { z[i] = LinkFunctions.logOnePlusExp(z[i]) }
       }
     }
   }
@@ -38,7 +38,7 @@ public enum Activation: String, Codable, CaseIterable, Sendable {
       case .relu: for i in g.indices where z[i] <= 0 { g[i] = 0 }
       case .gelu: for i in g.indices { g[i] *= normalCDF(z[i]) + z[i] * normalDensity(z[i]) }
       case .sigmoid: for i in g.indices { g[i] *= h[i] * (1 - h[i]) }
-      case .softplus: for i in g.indices { g[i] *= logistic(z[i]) }
+      case .softplus: for i in g.indices { g[i] *= LinkFunctions.logistic(z[i]) }
       }
     }
   }
@@ -53,12 +53,6 @@ public enum Activation: String, Codable, CaseIterable, Sendable {
   if size > 20 { return x < 0 ? -1 : 1 }
   let value = 1 - 2 / (exp(2 * size) + 1)
   return x < 0 ? -value : value
-}
-
-@inline(__always) private func logistic(_ z: Double) -> Double {
-  if z >= 0 { return 1 / (1 + exp(-z)) }
-  let e = exp(z)
-  return e / (1 + e)
 }
 
 @inline(__always) private func normalCDF(_ z: Double) -> Double { 0.5 * erfc(-z * 0.707_106_781_186_547_6) }
