@@ -64,8 +64,9 @@ final class ArrayTable: TableSource {
       ], file: bytes.name, options: options)
   }
 
-  /// Whether all cells of a column are numbers, as is known without reading them.
-  func isNumeric(_ column: Int) -> Bool { members[places[column].member].isNumeric }
+  var keepsAllRows: Bool { missing == .error }
+
+  func isKnownNumeric(_ column: Int) -> Bool { members[places[column].member].isNumeric }
 
   func select(_ selection: Selection) { self.selection = selection }
 
@@ -105,10 +106,7 @@ final class ArrayTable: TableSource {
     // A table of nothing but columns that are not read still has its rows.
     rows = first.flatMap { members[$0].rows } ?? members.compactMap(\.rows).first ?? 0
     kept = selection.kept.compactMap { column in opened[places[column].member].map { ($0, places[column].column) } }
-    profiles = selection.columns.map { column in
-      if case .profile(let isCategory) = column.use { return ColumnProfile(isCategory: isCategory) }
-      return ColumnProfile(isCategory: false)
-    }
+    profiles = selection.columns.map(\.use.emptyProfile)
     var place = 0
     while place < selection.columns.count {
       let member = places[selection.columns[place].index].member
@@ -235,29 +233,18 @@ final class ArrayTable: TableSource {
         throw refusal("\"\(text())\" is not a number", "correct it, or leave the column out with --ignore")
       }
     case .level(let coder):
-      guard let code = coder.code(level(array, column, value)) else {
-        unseen = unseen ?? refusal("\"\(text())\" is a level that the first data did not have", coder.remedy)
+      guard let code = coder.code(level(array, column), value) else {
+        let (message, remedy) = coder.refusal(text())
+        unseen = unseen ?? refusal(message, remedy)
         return 0
       }
       return code
-    case .profile(let isCategory):
-      if case .number = value {
-        profiles[place].numbers += 1
-      } else {
-        profiles[place].texts += 1
-        if value == .notFinite, !isCategory {
-          throw refusal("\(text()) is not a finite number", "correct it, or write nan and give --missing drop")
-        }
-        let own = array.text(column) ?? ""
-        if ISODate.seconds(own.utf8) != nil { profiles[place].dates += 1 }
-        let isCommaNumber = looksLikeCommaNumber(own.utf8)
-        if isCommaNumber { profiles[place].commaNumbers += 1 }
-        if profiles[place].firstText == nil {
-          profiles[place].firstText = ColumnProfile.Place(
-            row: row + 1, line: nil, text: text(), isCommaNumber: isCommaNumber)
-        }
+    case .profile(let role):
+      if value == .notFinite, !role.countsNumbers {
+        throw refusal("\(text()) is not a finite number", "correct it, or write nan and give --missing drop")
       }
-      if profiles[place].collectsLevels { levels.append((place, level(array, column, value))) }
+      profiles[place].count(value, row: row + 1, line: nil) { Array((array.text(column) ?? "").utf8) }
+      if profiles[place].collectsLevels { levels.append((place, profiles[place].level(level(array, column), value))) }
       return 0
     }
   }
@@ -267,7 +254,7 @@ final class ArrayTable: TableSource {
     return missingValues.contains(text.utf8)
   }
 
-  private func level(_ array: NPYArray, _ column: Int, _ value: CellValue) -> String {
+  private func level(_ array: NPYArray, _ column: Int) -> String {
     let own = array.text(column) ?? ""
     return Array(own.utf8).withUnsafeBufferPointer { Level.name($0) } ?? own
   }

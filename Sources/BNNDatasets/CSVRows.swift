@@ -93,13 +93,7 @@ struct CSVRows {
     width = selection.columns.count
     uses = selection.columns.map(\.use)
     isPlain = uses.map(\.isNumber)
-    profiles = uses.map { use in
-      if case .profile(let isCategory) = use {
-        ColumnProfile(isCategory: isCategory)
-      } else {
-        ColumnProfile(isCategory: false)
-      }
-    }
+    profiles = uses.map(\.emptyProfile)
     keptPlaces = selection.kept.isEmpty ? [] : Array(repeating: -1, count: columnNames.count)
     for (place, column) in selection.kept.enumerated() { keptPlaces[column] = place }
     texts = Array(repeating: [], count: selection.kept.count)
@@ -164,7 +158,7 @@ struct CSVRows {
       }
     case .level(let coder):
       guard let level = Level.name(cell) else { return note(problem(.notText)) }
-      guard let code = coder.code(level) else { return note(problem(.unseen(coder))) }
+      guard let code = coder.code(level, value) else { return note(problem(.unseen(coder))) }
       values[values.count - width + place] = code
     case .profile:
       profile(cell, value, place: place, problem)
@@ -174,23 +168,11 @@ struct CSVRows {
   private mutating func profile(
     _ cell: UnsafeBufferPointer<UInt8>, _ value: CellValue, place: Int, _ problem: (CellProblem.What) -> CellProblem
   ) {
-    if case .number = value {
-      profiles[place].numbers += 1
-    } else if value == .notFinite, !profiles[place].isCategory {
-      return note(problem(.notFinite))
-    } else {
-      profiles[place].texts += 1
-      if ISODate.seconds(cell) != nil { profiles[place].dates += 1 }
-      let isCommaNumber = looksLikeCommaNumber(cell)
-      if isCommaNumber { profiles[place].commaNumbers += 1 }
-      if profiles[place].firstText == nil {
-        profiles[place].firstText = ColumnProfile.Place(
-          row: dataRows + 1, line: line, text: excerpt(cell), isCommaNumber: isCommaNumber)
-      }
-    }
+    if value == .notFinite, !profiles[place].role.countsNumbers { return note(problem(.notFinite)) }
+    profiles[place].count(value, row: dataRows + 1, line: line) { cell }
     guard profiles[place].collectsLevels else { return }
     guard let level = Level.name(cell) else { return note(problem(.notText)) }
-    levels.append((place, level))
+    levels.append((place, profiles[place].level(level, value)))
   }
 
   private func afterMissingValues(_ value: CellValue, _ cell: UnsafeBufferPointer<UInt8>) -> CellValue {
@@ -308,9 +290,8 @@ struct CSVRows {
       fail(
         "\"\(text)\" is not text in UTF-8", at: rowLine, column: problem.column, remedy: "save the table as UTF-8 text")
     case .unseen(let coder):
-      fail(
-        "\"\(text)\" is a level that the first data did not have", at: rowLine, column: problem.column,
-        remedy: coder.remedy)
+      let (message, remedy) = coder.refusal(text)
+      fail(message, at: rowLine, column: problem.column, remedy: remedy)
     case .notNumber:
       fail(
         "\"\(text)\" is not a number", at: rowLine, column: problem.column,

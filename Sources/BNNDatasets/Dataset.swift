@@ -2,7 +2,7 @@
 public struct Dataset: Sendable, Equatable {
   /// [rows × featureCount], row-major, finite.
   public let features: [Double]
-  /// [rows × targetCount], row-major, finite.
+  /// [rows × targetCount], row-major, finite; a class is the index of its label in the schema.
   public let targets: [Double]
   public let featureCount: Int
   /// The number of targets of each row; 0 if the table had none.

@@ -37,9 +37,10 @@ public final class DatasetReader {
       Selection.Column(
         index: index, use: column.levels.map { .level(LevelCoder(levels: $0, unseen: options.unseen)) } ?? .number)
     }
-    let numbers = (columns.targets + [columns.weights].compactMap { $0 }).map {
-      Selection.Column(index: $0, use: .number)
-    }
+    let targetUse = schema.targetUse
+    let numbers =
+      columns.targets.map { Selection.Column(index: $0, use: targetUse) }
+      + [columns.weights].compactMap { $0 }.map { Selection.Column(index: $0, use: .number) }
     table.select(
       Selection(
         features + numbers,
@@ -76,7 +77,7 @@ public final class DatasetReader {
   /// without weight.
   ///
   /// - Throws: `DataError`, as `TableReader.nextBlock`, for a number that is too large to compute with, for a weight that
-  ///   is negative, and for a time that is none.
+  ///   is negative, for a count or a time that is none, and for a class that the schema does not have.
   public func nextBlock(maxRows: Int) throws(DataError) -> Dataset? {
     while let block = try table.nextBlock(maxRows: maxRows) {
       let data = try dataset(block)
@@ -118,9 +119,13 @@ public final class DatasetReader {
       weights = heavy.map { own[$0] }
     }
     if columns.time != nil { try extendTimes(block) }
+    let targets = block.columns(inputs..<inputs + targetCount)
+    if schema.targetKind == .count {
+      try Schema.checkCounts(targets, targets: schema.targets, rowNumbers: block.rowNumbers, file: file)
+    }
     return Dataset(
       features: encoder.encode(block.columns(0..<inputs), rows: block.rows), featureCount: featureCount,
-      targets: block.columns(inputs..<inputs + targetCount), targetCount: targetCount, rows: block.rows,
+      targets: targets, targetCount: targetCount, rows: block.rows,
       rowNumbers: block.rowNumbers, weights: weights, kept: Array(block.texts.prefix(keptCount)))
   }
 

@@ -43,11 +43,16 @@ public struct Normalisation: Codable, Hashable, Sendable {
   /// in units of a power of two near the largest magnitude: neither a large common offset nor very large or very small
   /// numbers cost digits.
   ///
+  /// Targets that are counts or classes stay as they are: center 0, scale 1.
+  ///
   /// - Complexity: O(rows × columns).
-  public static func fit(_ data: Dataset) -> Normalisation {
+  public static func fit(_ data: Dataset, targetKind: TargetKind = .number) -> Normalisation {
     precondition(data.rows > 0, "a normalisation is fitted on at least one row")
     let features = moments(of: data.features, columns: data.featureCount, rows: data.rows)
-    let targets = moments(of: data.targets, columns: data.targetCount, rows: data.rows)
+    let targets: (center: [Double], scale: [Double]) =
+      targetKind == .number
+      ? moments(of: data.targets, columns: data.targetCount, rows: data.rows)
+      : (Array(repeating: 0, count: data.targetCount), Array(repeating: 1, count: data.targetCount))
     return Normalisation(
       featureCenter: features.center, featureScale: features.scale, targetCenter: targets.center,
       targetScale: targets.scale,

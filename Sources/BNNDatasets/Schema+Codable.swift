@@ -1,8 +1,10 @@
-/// In a posterior's manifest: `features` are the inputs of the model by name, in order, and `targets` its outputs. Where a
-/// column is a category, `columns` says which columns of a table the inputs are made of.
+/// In a posterior's manifest: `features` are the inputs of the model by name, in order, and `targets` what it predicts. Where a
+/// column is a category, `columns` says which columns of a table the inputs are made of. `classes` are the labels of a target of
+/// classes, and `target_kind` is "count" for counts; without either, targets are numbers.
 extension Schema: Codable {
   enum CodingKeys: String, CodingKey {
-    case features, targets, columns, weights, time
+    case features, targets, classes, columns, weights, time
+    case targetKind = "target_kind"
   }
 
   public init(from decoder: any Decoder) throws {
@@ -11,7 +13,7 @@ extension Schema: Codable {
     let columns = try container.decodeIfPresent([FeatureColumn].self, forKey: .columns)
     self.init(
       featureColumns: columns ?? features.map { FeatureColumn(name: $0) },
-      targets: try container.decode([String].self, forKey: .targets),
+      targets: try container.decode([String].self, forKey: .targets), targetKind: try Self.targetKind(container),
       weights: try container.decodeIfPresent(String.self, forKey: .weights),
       time: try container.decodeIfPresent(String.self, forKey: .time))
     guard self.features == features else {
@@ -20,10 +22,33 @@ extension Schema: Codable {
     }
   }
 
+  private static func targetKind(_ container: KeyedDecodingContainer<CodingKeys>) throws -> TargetKind {
+    if let labels = try container.decodeIfPresent([String].self, forKey: .classes) {
+      guard (2...TargetKind.mostClasses).contains(labels.count), Set(labels).count == labels.count else {
+        throw DecodingError.dataCorruptedError(
+          forKey: .classes, in: container, debugDescription: "classes are 2 to 1000 different labels")
+      }
+      return .classes(labels)
+    }
+    guard let name = try container.decodeIfPresent(String.self, forKey: .targetKind) else { return .number }
+    guard name == countName else {
+      throw DecodingError.dataCorruptedError(
+        forKey: .targetKind, in: container, debugDescription: "unknown kind of target")
+    }
+    return .count
+  }
+
+  private static let countName = "count"
+
   public func encode(to encoder: any Encoder) throws {
     var container = encoder.container(keyedBy: CodingKeys.self)
     try container.encode(features, forKey: .features)
     try container.encode(targets, forKey: .targets)
+    switch targetKind {
+    case .number: break
+    case .count: try container.encode(Self.countName, forKey: .targetKind)
+    case .classes(let labels): try container.encode(labels, forKey: .classes)
+    }
     if featureColumns.contains(where: { $0.levels != nil }) { try container.encode(featureColumns, forKey: .columns) }
     try container.encodeIfPresent(weights, forKey: .weights)
     try container.encodeIfPresent(time, forKey: .time)

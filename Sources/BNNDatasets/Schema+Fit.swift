@@ -1,6 +1,8 @@
 /// What the columns of first data are to be, by name.
 public struct ColumnChoice: Sendable, Equatable {
   public var targets: [String]
+  /// What the targets are to be.
+  public var kind: TargetChoice
   /// In the order wanted; nil for all columns that are nothing else.
   public var features: [String]?
   public var ignore: [String]
@@ -10,10 +12,12 @@ public struct ColumnChoice: Sendable, Equatable {
   public var time: String?
 
   public init(
-    targets: [String], features: [String]? = nil, ignore: [String] = [], categorical: [String] = [],
+    targets: [String], kind: TargetChoice = .number, features: [String]? = nil, ignore: [String] = [],
+    categorical: [String] = [],
     weights: String? = nil, time: String? = nil
   ) {
     self.targets = targets
+    self.kind = kind
     self.features = features
     self.ignore = ignore
     self.categorical = categorical
@@ -29,7 +33,8 @@ extension Schema {
   /// are those of the rows that lack no value, in an order that does not depend on the order of the rows.
   ///
   /// - Throws: `DataError`, as `choose` and `TableReader`; for a column of which only some cells are numbers, with the
-  ///   first that is not; for dates among the features; for more than 100 levels; for a target that is text.
+  ///   first that is not; for dates among the features; for more than 100 levels; for targets that are not of the kind asked for,
+  ///   or have one class only or more than 1,000.
   /// - Complexity: O(bytes of the table) time, O(columns × levels) memory.
   public static func fit(
     _ choice: ColumnChoice, to input: TableInput, options: TableOptions = TableOptions(), coding: LevelCoding = .full
@@ -42,8 +47,8 @@ extension Schema {
     try check(choice.categorical, amongFeatures: names, header: table.columnNames, numeric, file: table.file)
     let places = try numeric.resolve(header: table.columnNames, file: table.file)
     let profiles = try table.profile(
-      columns: places.features + places.targets + [places.weights].compactMap { $0 },
-      categories: Set(places.features.filter { choice.categorical.contains(table.columnNames[$0]) }))
+      places.features.map { ($0, choice.categorical.contains(table.columnNames[$0]) ? .category : .feature) }
+        + places.targets.map { ($0, choice.kind.role) } + [places.weights].compactMap { $0 }.map { ($0, .feature) })
 
     var columns: [FeatureColumn] = []
     var firstCategory = true
@@ -67,19 +72,14 @@ extension Schema {
       firstCategory = false
       columns.append(FeatureColumn(name: name, levels: Level.sorted(profile.levels), dropsFirstLevel: drops))
     }
-    let others =
-      choice.targets.map { ($0, "target") } + [choice.weights].compactMap { $0 }.map { ($0, "column of weights") }
-    for ((name, role), profile) in zip(others, profiles[names.count...]) {
-      guard let first = profile.firstText else { continue }
-      guard profile.numbers == 0, profile.commaNumbers == 0, role == "target" else {
-        throw notANumber(first, column: name, isFeature: false, file: table.file)
-      }
-      throw DataError(
-        .badData, "the target is text (\"\(first.text)\"), and a gaussian likelihood needs numbers", file: table.file,
-        row: first.row, line: first.line, column: excerpt(name.utf8),
-        remedy: "name a target of numbers, or write the classes as numbers")
+    let others = profiles.dropFirst(names.count)
+    if let weights = choice.weights, let first = others.last?.firstText {
+      throw notANumber(first, column: weights, use: .weights, file: table.file)
     }
-    return Schema(featureColumns: columns, targets: choice.targets, weights: choice.weights, time: choice.time)
+    let kind = try targetKind(
+      choice.kind, targets: choice.targets, profiles: Array(others.prefix(choice.targets.count)), file: table.file)
+    return Schema(
+      featureColumns: columns, targets: choice.targets, targetKind: kind, weights: choice.weights, time: choice.time)
   }
 
   private static func check(
@@ -91,13 +91,14 @@ extension Schema {
       throw DataError(
         .usage, "the column \"\(excerpt(other.utf8))\" is named in --categorical, but is no feature", file: file,
         remedy: schema.targets.contains(other)
-          ? "a target is a number; leave it out of --categorical" : "name only features in --categorical")
+          ? "a target of classes needs --likelihood categorical, or bernoulli for two classes"
+          : "name only features in --categorical")
     }
   }
 
   /// Whether a feature is a category.
   private static func isCategory(_ name: String, _ profile: ColumnProfile, file: String) throws(DataError) -> Bool {
-    if profile.isCategory { return true }
+    if profile.role == .category { return true }
     guard let first = profile.firstText else { return false }
     if profile.dates == profile.texts, profile.numbers == 0 {
       throw DataError(
@@ -106,21 +107,27 @@ extension Schema {
         remedy: "name the column with --time \(quoted(name)), or leave it out with --ignore \(quoted(name))")
     }
     if profile.numbers == 0, profile.commaNumbers < profile.texts { return true }
-    throw notANumber(first, column: name, isFeature: true, file: file)
+    throw notANumber(first, column: name, use: .feature, file: file)
   }
 
-  private static func notANumber(
-    _ cell: ColumnProfile.Place, column: String, isFeature: Bool, file: String
+  /// What a column of numbers is for.
+  enum NumberUse { case feature, target, weights }
+
+  static func notANumber(
+    _ cell: ColumnProfile.Place, column: String, use: NumberUse, file: String
   ) -> DataError {
-    DataError(
+    let missing = "correct the cell; if it means a missing value, give --missing-values '\(cell.text)'"
+    let remedy =
+      switch use {
+      case .feature: missing + "; if the column holds categories, give --categorical \(quoted(column))"
+      case .target: missing + " --missing drop; if texts and numbers are classes, declare all with --classes"
+      case .weights: missing + " --missing drop"
+      }
+    return DataError(
       .badData, "\"\(cell.text)\" is not a number", file: file, row: cell.row, line: cell.line,
       column: excerpt(column.utf8),
       remedy: cell.isCommaNumber
-        ? "write numbers with a decimal point and without separators of thousands"
-        : isFeature
-          ? "correct the cell; if it means a missing value, give --missing-values '\(cell.text)'; if the column holds "
-            + "categories, give --categorical \(quoted(column))"
-          : "correct the cell; if it means a missing value, give --missing-values '\(cell.text)' --missing drop")
+        ? "write numbers with a decimal point and without separators of thousands" : remedy)
   }
 
   private static func quoted(_ name: String) -> String {

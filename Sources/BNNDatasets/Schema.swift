@@ -3,6 +3,8 @@ public struct Schema: Hashable, Sendable {
   /// The columns of the table that are features.
   public let featureColumns: [FeatureColumn]
   public let targets: [String]
+  /// What the values of the targets are.
+  public let targetKind: TargetKind
   /// The column of row weights.
   public let weights: String?
   /// The column that says when a row was observed; no feature.
@@ -10,9 +12,13 @@ public struct Schema: Hashable, Sendable {
   /// The inputs of the model: a number's column by its name, a category as "column=level" for each level.
   public let features: [String]
 
-  public init(featureColumns: [FeatureColumn], targets: [String], weights: String? = nil, time: String? = nil) {
+  public init(
+    featureColumns: [FeatureColumn], targets: [String], targetKind: TargetKind = .number, weights: String? = nil,
+    time: String? = nil
+  ) {
     self.featureColumns = featureColumns
     self.targets = targets
+    self.targetKind = targetKind
     self.weights = weights
     self.time = time
     features = featureColumns.flatMap(\.inputs)

@@ -5,9 +5,14 @@ enum ColumnUse {
   /// The number of the level.
   case level(LevelCoder)
   /// What kinds of cells there are; the values in blocks mean nothing.
-  case profile(isCategory: Bool)
+  case profile(ColumnRole)
 
   var isNumber: Bool { if case .number = self { true } else { false } }
+
+  /// Where a first reading begins.
+  var emptyProfile: ColumnProfile {
+    if case .profile(let role) = self { ColumnProfile(role: role) } else { ColumnProfile() }
+  }
 }
 
 /// The columns that are read, and for what.

@@ -17,6 +17,10 @@ protocol TableSource: AnyObject {
   var droppedRows: Int { get }
   /// What a reading for profiles has found.
   var profiles: [ColumnProfile] { get }
+  /// Whether a row is never left out for lack of a value.
+  var keepsAllRows: Bool { get }
+  /// Whether all cells of a column are numbers, as is known without reading them.
+  func isKnownNumeric(_ column: Int) -> Bool
   func select(_ selection: Selection)
   func nextBlock(maxRows: Int) throws(DataError) -> TableBlock?
   /// Appends the next rows as they lie, at most `maxRows`, and returns their number, 0 at the end; nil where they do not
@@ -25,6 +29,8 @@ protocol TableSource: AnyObject {
 }
 
 extension TableSource {
+  var keepsAllRows: Bool { false }
+  func isKnownNumeric(_ column: Int) -> Bool { false }
   func readDirectly(maxRows: Int, into buffer: inout RowBuffer) throws(DataError) -> Int? { nil }
 }
 
@@ -126,17 +132,24 @@ public final class TableReader {
     source.select(selection)
   }
 
-  /// Reads the whole table to see what kinds of cells some columns have; `categories` are read as levels, numbers too.
-  func profile(columns: [Int], categories: Set<Int>) throws(DataError) -> [ColumnProfile] {
-    // Arrays tell the kind of their cells.
-    if let arrays = source as? ArrayTable, categories.isEmpty, columns.allSatisfy(arrays.isNumeric) {
-      return columns.map { _ in ColumnProfile(isCategory: false) }
+  /// Reads the whole table to see what kinds of cells some columns have.
+  func profile(_ columns: [(index: Int, role: ColumnRole)]) throws(DataError) -> [ColumnProfile] {
+    // Arrays tell the kind of their cells, so that of wide ones only columns are read whose levels are wanted; all,
+    // if a row may be left out, since its levels do not count then.
+    let wanted = columns.filter { $0.role.countsNumbers || !source.isKnownNumeric($0.index) }
+    let chosen = wanted.isEmpty || source.keepsAllRows ? wanted : columns
+    if !chosen.isEmpty {
+      select(Selection(chosen.map { Selection.Column(index: $0.index, use: .profile($0.role)) }))
+      while try nextBlock(maxRows: 4096) != nil {}
     }
-    select(
-      Selection(
-        columns.map { Selection.Column(index: $0, use: .profile(isCategory: categories.contains($0))) }))
-    while try nextBlock(maxRows: 4096) != nil {}
-    return source.profiles
+    let profiles = source.profiles
+    var read = 0
+    return columns.map { column in
+      // Those that were read are some of all, in their order.
+      guard read < chosen.count, chosen[read].index == column.index else { return ColumnProfile(role: column.role) }
+      read += 1
+      return profiles[read - 1]
+    }
   }
 
   /// The next rows, at most `maxRows` > 0 of them; nil at the end. All blocks but the last are full.

@@ -68,7 +68,8 @@ import Testing
 
   @Test func someTextAmongNumbersNamesTheFirst() throws {
     let error = try refusal("a,y\n1,1\n2,2\nx,3\nz,4\n")
-    check(error, .badData, ["\"x\" is not a number", "--missing-values", "--categorical a"], row: 3, line: 4, column: "a")
+    check(
+      error, .badData, ["\"x\" is not a number", "--missing-values", "--categorical a"], row: 3, line: 4, column: "a")
     #expect(error?.exitCode == 65)
     check(try refusal("a,y\nx,1\n2,2\n"), .badData, ["\"x\" is not a number"], row: 1, column: "a")
     let named = try fit("a,y\nx,1\n2,2\n", ColumnChoice(targets: ["y"], categorical: ["a"]))
@@ -80,7 +81,8 @@ import Testing
     let error = try refusal("a;y\n1,5;1\n2,5;2\n", options: semicolon)
     check(error, .badData, ["\"1,5\"", "decimal point"], row: 1, column: "a")
     check(try refusal("a;y\n1;1,5\n2;2,5\n", options: semicolon), .badData, ["decimal point"], row: 1, column: "y")
-    check(try refusal("a,y\n\"1,234.5\",1\n", options: TableOptions()), .badData, ["decimal point"], row: 1, column: "a")
+    check(
+      try refusal("a,y\n\"1,234.5\",1\n", options: TableOptions()), .badData, ["decimal point"], row: 1, column: "a")
   }
 
   @Test(arguments: ["2011-01-31", "2011-01-31 07:45", "2011-01-31T07:45:30.5Z", "2011-01-31T07:45+02:00"])
@@ -118,19 +120,14 @@ import Testing
       Issue.record("nothing was refused")
     } catch {
       check(
-        error, .badData, ["\"puce\" is a level that the first data did not have", "blue, green, red", "--unseen ignore"],
+        error, .badData,
+        ["\"puce\" is a level that the first data did not have", "blue, green, red", "--unseen ignore"],
         row: 2, line: 3, column: "colour")
     }
     let reader = try DatasetReader(path: path, schema: schema, options: TableOptions(unseen: .ignore))
     let data = try Dataset(readingAll: reader)
     #expect(data.features == [0, 0, 1, 1, 0, 0, 0, 2, 0, 0, 0, 2])
     #expect(reader.unseenRows.map(\.column) == ["colour"] && reader.unseenRows.map(\.rows) == [2])
-  }
-
-  @Test func targetsOfText() throws {
-    check(
-      try refusal("a,y\n1,rain\n2,sun\n"), .badData, ["the target is text (\"rain\")", "gaussian"], row: 1, column: "y")
-    check(try refusal("a,y\n1,1\n2,sun\n"), .badData, ["\"sun\" is not a number"], row: 2, column: "y")
   }
 
   @Test func namesThatAreNoFeatures() throws {
@@ -202,7 +199,8 @@ import Testing
     let plain = try JSONSerialization.jsonObject(
       with: JSONEncoder().encode(Schema(features: ["a"], targets: ["y"])))
     #expect(plain as? [String: [String]] == ["features": ["a"], "targets": ["y"]])
-    let contradiction = #"{"features": ["c=a"], "targets": ["y"], "columns": [{"name": "c", "drops_first_level": false}]}"#
+    let contradiction =
+      #"{"features": ["c=a"], "targets": ["y"], "columns": [{"name": "c", "drops_first_level": false}]}"#
     #expect(throws: DecodingError.self) { try JSONDecoder().decode(Schema.self, from: Data(contradiction.utf8)) }
   }
 

@@ -95,6 +95,19 @@ func check(
   #expect(!error.description.contains("\n"), sourceLocation: sourceLocation)
 }
 
+/// A version 1 .npy file.
+func npy(_ type: String, _ shape: [Int], _ data: [UInt8], fortran: Bool = false) -> [UInt8] {
+  let sizes = shape.map { "\($0)," }.joined()
+  let header = "{'descr': '\(type)', 'fortran_order': \(fortran ? "True" : "False"), 'shape': (\(sizes))}"
+  let length = header.utf8.count
+  return [0x93] + Array("NUMPY".utf8) + [1, 0, UInt8(length & 255), UInt8(length >> 8)] + Array(header.utf8) + data
+}
+
+/// The bytes of a number, the least significant first.
+func littleEndian(_ number: some FixedWidthInteger) -> [UInt8] {
+  withUnsafeBytes(of: number.littleEndian, Array.init)
+}
+
 /// Reproducible draws (SplitMix64, Steele, Lea and Flood 2014).
 struct Draws: RandomNumberGenerator {
   var state: UInt64
