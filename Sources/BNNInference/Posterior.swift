@@ -3,7 +3,7 @@ import BNNLinearAlgebra
 import BNNModels
 import BNNPosteriors
 
-/// The engines of the linear family by name.
+/// The engines by name.
 public enum Method: String, Codable, CaseIterable, Sendable {
   /// Linear regression on the inputs.
   case linear
@@ -13,6 +13,8 @@ public enum Method: String, Codable, CaseIterable, Sendable {
   case tangent
   /// The whole network linearised at weights that every update moves.
   case movingTangent = "moving-tangent"
+  /// The network itself, by Laplace's approximation at the optimum of every batch under the posterior before it.
+  case laplace
 
   /// The whole network linearised, wherever.
   public var isTangent: Bool { self == .tangent || self == .movingTangent }
@@ -24,23 +26,25 @@ public struct ModelDescription: Codable, Sendable, Equatable {
   public var schema: Schema
   /// Null for `linear`.
   public var network: NetworkSpec?
-  /// `gaussian`.
-  public var likelihood: String
+  public var likelihood: LikelihoodKind
   public var intercept: Bool
   /// False for `--normalize none`.
   public var standardised: Bool
   public var prior: PriorSettings
   /// M, the directions in which a tangent's weights may move; nil for all.
   public var subspace: Int?
+  /// Nil for every method but `laplace`.
+  public var laplace: LaplaceSettings?
 
   public init(
     method: Method, schema: Schema, network: NetworkSpec?, intercept: Bool, standardised: Bool, prior: PriorSettings,
-    subspace: Int? = nil
+    subspace: Int? = nil, likelihood: LikelihoodKind = .gaussian, laplace: LaplaceSettings? = nil
   ) {
     self.method = method
     self.schema = schema
     self.network = network
-    likelihood = "gaussian"
+    self.likelihood = likelihood
+    self.laplace = laplace
     self.intercept = intercept
     self.standardised = standardised
     self.prior = prior
@@ -50,7 +54,7 @@ public struct ModelDescription: Codable, Sendable, Equatable {
 
 /// One network (or one linear model) with everything that is known of its weights.
 public struct Member: Sendable, Equatable {
-  /// θ₁, the weights of the network trained on D1; empty for `linear`. Never θ₁ + w.
+  /// θ₁, the weights of the network trained on D1; empty for `linear`. Never θ₁ + w. For `laplace` the posterior mean.
   public var theta: [Double]
   /// L (C × C, lower triangular) with LLᵀ the covariance of D1's residuals, by which a tangent with several outputs whitens
   /// them; nil for everything else.
@@ -63,10 +67,12 @@ public struct Member: Sendable, Equatable {
   public var responses: [LinearResponse]
   /// What a moving tangent carries from one linearisation point to the next; nil for everything else.
   public var store: TangentStore?
+  /// Curvature and prior of a Laplace posterior; nil for everything else. Then there are no statistics and no responses.
+  public var laplace: LaplaceState?
 
   public init(
     theta: [Double], outputRoot: Matrix?, subspace: Matrix? = nil, statistics: LinearStatistics,
-    responses: [LinearResponse], store: TangentStore? = nil
+    responses: [LinearResponse], store: TangentStore? = nil, laplace: LaplaceState? = nil
   ) {
     self.theta = theta
     self.outputRoot = outputRoot
@@ -74,10 +80,11 @@ public struct Member: Sendable, Equatable {
     self.statistics = statistics
     self.responses = responses
     self.store = store
+    self.laplace = laplace
   }
 
   /// True when every response has a posterior; before the first rows there are no responses.
-  public var isProper: Bool { !responses.isEmpty && responses.allSatisfy { $0.posterior != nil } }
+  public var isProper: Bool { laplace != nil || !responses.isEmpty && responses.allSatisfy { $0.posterior != nil } }
 }
 
 /// The posterior after everything seen so far, which is the prior for what comes next.
@@ -130,9 +137,10 @@ public struct Posterior: Sendable, Equatable {
     return result
   }
 
-  /// The basis of one member: how its rows are made.
+  /// The basis of one member of the linear family: how its rows are made.
   public func basis(of member: Member) -> any LinearBasis {
     switch model.method {
+    case .laplace: preconditionFailure("a Laplace posterior has no basis: it is not linear in its weights")
     case .linear:
       return LinearRegressionBasis(
         features: model.schema.features.count, outputs: model.schema.targets.count, intercept: model.intercept,
@@ -148,6 +156,11 @@ public struct Posterior: Sendable, Equatable {
 }
 
 extension ModelDescription {
+  /// The numbers that a network must give a row.
+  public var outputs: Int {
+    likelihood.outputs(targets: schema.targets.count, classes: schema.classes?.count ?? 2)
+  }
+
   /// The network, or one without layers where the method has none.
   var networkOrEmpty: NetworkSpec { network ?? NetworkSpec(inputs: schema.features.count, layers: []) }
 }

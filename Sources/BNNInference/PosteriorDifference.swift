@@ -33,6 +33,7 @@ public struct PosteriorDifference: Sendable, Equatable {
   public init(_ a: Posterior, _ b: Posterior) throws {
     try Self.check(a, b)
     members = try zip(a.members, b.members).map { own, other in
+      if let p = own.laplace, let q = other.laplace { return try OfMember(own.theta, p, other.theta, q) }
       guard own.responses.count == other.responses.count else {
         throw UpdateError.unsuitable("one posterior has seen data and the other has not")
       }
@@ -72,6 +73,9 @@ public struct PosteriorDifference: Sendable, Equatable {
     guard a.model.method == .linear || a.normalisation == b.normalisation else {
       throw refuse("their weights live in different normalisations (they come from different fits)")
     }
+    guard a.model.laplace == b.model.laplace, a.model.likelihood == b.model.likelihood else {
+      throw refuse("their structures, layers or likelihoods differ")
+    }
     guard a.model.subspace == b.model.subspace,
       a.model.subspace == nil
         || zip(a.members, b.members).allSatisfy({ $0.theta == $1.theta && $0.subspace == $1.subspace })
@@ -99,7 +103,7 @@ extension PosteriorDifference.OfMember {
     klBackward = try klBackward.flatMap { sum in try kullbackLeibler(q, p).map { sum + max(0, $0) } }
   }
 
-  fileprivate static func relative(_ a: Double, _ b: Double) -> Double {
+  static func relative(_ a: Double, _ b: Double) -> Double {
     let scale = max(abs(a), abs(b))
     return scale > 0 ? abs(a - b) / scale : 0
   }
@@ -110,6 +114,7 @@ extension Posterior {
   fileprivate func overWeights(response c: Int, of member: Member) -> LinearPosterior? {
     switch model.method {
     case .linear: return inDataUnits(response: c, of: member)
+    case .laplace: return nil
     case .lastLayer: return member.responses[c].posterior
     case .tangent where model.subspace != nil: return member.responses[c].posterior
     case .tangent, .movingTangent:

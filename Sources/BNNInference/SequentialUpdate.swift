@@ -24,6 +24,12 @@ public struct UpdateReport: Sendable, Equatable {
   /// After a move of the linearisation point, the share of the derivatives there that the map of the earlier rows'
   /// statistics cannot say, the largest of the members; nil when nothing moved.
   public var misfit: Double?
+  /// After a Laplace update, the distance to the optimum in posterior standard deviations (`LaplaceState`), the largest of
+  /// the members; nil for every other.
+  public var distanceToOptimum: Double?
+  /// After a Laplace update, how far it moved the mean, in standard deviations of the posterior before; the largest of the
+  /// members, nil for every other.
+  public var shift: Double?
 }
 
 /// One batch absorbed by a posterior: rows in, block by block in bounded memory, then the new posterior out.
@@ -40,12 +46,23 @@ public struct SequentialUpdate: Sendable {
   /// What a moving tangent needs of the batch beside its statistics; nil for every other.
   private var moving: MovingBatch?
   private let moves: Bool
+  /// The rows themselves, for a Laplace posterior; nil for every other.
+  private var collected: LaplaceRows?
+  private let training: TrainingSettings
   private var rows = 0
 
-  /// - Parameter moving: false keeps a moving tangent where it is, for this batch: exact, as a tangent is.
-  public init(_ prior: Posterior, moving moves: Bool = true) {
+  /// - Parameters:
+  ///   - moving: false keeps a moving tangent where it is, for this batch: exact, as a tangent is.
+  ///   - training: how a Laplace posterior finds the batch's optimum.
+  public init(_ prior: Posterior, moving moves: Bool = true, training: TrainingSettings = TrainingSettings()) {
     self.moves = moves
+    self.training = training
     before = prior
+    if prior.model.method == .laplace {
+      (statistics, bases, kept) = ([], [], [])
+      collected = LaplaceRows(parameters: Network(prior.model.networkOrEmpty).parameterCount)
+      return
+    }
     statistics = prior.members.map(\.statistics)
     bases = prior.members.map { prior.basis(of: $0) }
     kept = prior.members.map { _ in nil }
@@ -72,6 +89,12 @@ public struct SequentialUpdate: Sendable {
     precondition(weights == nil || weights?.count == features.rows, "one weight per feature row")
     let relative = try before.normalisation.relative(weights)
     guard weights == nil || moving == nil else { throw UpdateError.movingWithWeights }
+    if collected != nil {
+      collected?.append(
+        features: features, targets: targets, relativeWeights: relative?[...], normalisation: before.normalisation)
+      rows += features.rows
+      return
+    }
     if relative != nil {
       // The accumulator's column of ones would be one of roots of weights.
       statistics = settledStatistics
@@ -143,6 +166,9 @@ public struct SequentialUpdate: Sendable {
   public func finish(
     threads: Int = 1, seed: UInt64 = 0, progress: @escaping @Sendable (Double, String) -> Void = { _, _ in }
   ) throws -> (posterior: Posterior, report: UpdateReport) {
+    if let collected {
+      return try before.updated(by: collected, training: training, threads: threads, seed: seed, progress: progress)
+    }
     var posterior = before
     posterior.rows += rows
     let statistics = settledStatistics
@@ -233,6 +259,7 @@ extension Posterior {
   /// log p(all rows) of member k at its tuned hyper-parameters, nats, target units; nil where improper. Members differ by
   /// tens of nats without predicting better or worse by as much: no weight for a mixture.
   public func logEvidence(ofMember k: Int) -> Double? {
+    if let own = members[k].laplace { return own.logEvidence - logTargetUnits(rows: rows) }
     guard !members[k].responses.isEmpty else { return nil }
     return members[k].responses.indices.reduce(0.0) { sum, c in
       let response = members[k].responses[c]
@@ -293,6 +320,7 @@ extension Posterior {
     case .lastLayer:
       let count = members[0].statistics.weights
       return (0..<count).map { $0 == count - 1 ? "bias" : "hidden unit \($0)" }
+    case .laplace: return (0..<members[0].theta.count).map { "weight \($0)" }
     case .tangent, .movingTangent:
       let word = model.subspace == nil ? "weight" : "direction"
       return (0..<members[0].statistics.weights).map { "\(word) \($0)" }

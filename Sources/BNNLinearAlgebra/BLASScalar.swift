@@ -10,7 +10,7 @@ import COpenBLAS
 /// everything that a posterior is made of.
 ///
 /// Matrices are row-major behind pointers, since a pass over millions of rows lives in buffers that are used again.
-public protocol BLASScalar: BinaryFloatingPoint, SIMDScalar, Sendable {
+public protocol BLASScalar: BinaryFloatingPoint, SIMDScalar, Codable, Sendable {
   /// C ← α·op(A)·op(B) + β·C with op(A) m × k and op(B) k × n; `lda`, `ldb` and `ldc` are the lengths of the stored rows.
   static func gemm(
     transposeA: Bool, transposeB: Bool, m: Int, n: Int, k: Int, alpha: Self, a: UnsafePointer<Self>, lda: Int,
@@ -19,6 +19,7 @@ public protocol BLASScalar: BinaryFloatingPoint, SIMDScalar, Sendable {
   static func syrk(
     m: Int, n: Int, alpha: Self, a: UnsafePointer<Self>, lda: Int, beta: Self, c: UnsafeMutablePointer<Self>, ldc: Int)
   static func exponential(_ x: Self) -> Self
+  static func hyperbolicTangent(_ x: Self) -> Self
   static func complementaryErrorFunction(_ x: Self) -> Self
   /// log(1 + x).
   static func logOnePlus(_ x: Self) -> Self
@@ -45,6 +46,7 @@ extension Double: BLASScalar {
   }
 
   @inline(__always) public static func exponential(_ x: Double) -> Double { exp(x) }
+  @inline(__always) public static func hyperbolicTangent(_ x: Double) -> Double { tanh(x) }
   @inline(__always) public static func complementaryErrorFunction(_ x: Double) -> Double { erfc(x) }
   @inline(__always) public static func logOnePlus(_ x: Double) -> Double { log1p(x) }
 }
@@ -70,6 +72,7 @@ extension Float: BLASScalar {
   }
 
   @inline(__always) public static func exponential(_ x: Float) -> Float { expf(x) }
+  @inline(__always) public static func hyperbolicTangent(_ x: Float) -> Float { tanhf(x) }
   @inline(__always) public static func complementaryErrorFunction(_ x: Float) -> Float { erfcf(x) }
   @inline(__always) public static func logOnePlus(_ x: Float) -> Float { log1pf(x) }
 }

@@ -1,12 +1,11 @@
-#if canImport(Glibc)
-  import Glibc
-#elseif canImport(Musl)
-  import Musl
-#endif
+import BNNLinearAlgebra
 
 /// A function applied to every unit of a layer, with its derivative.
 public enum Activation: String, Codable, CaseIterable, Sendable {
   case identity, tanh, relu, gelu, sigmoid, softplus
+
+  /// Whether h′ is a function of h alone, so that a pass need not keep z.
+  public var derivativeNeedsPreactivation: Bool { self == .gelu || self == .softplus }
 
   /// h(z) for every entry, in place.
   ///
@@ -14,47 +13,64 @@ public enum Activation: String, Codable, CaseIterable, Sendable {
   ///
   /// `gelu` is the exact form with the normal distribution function Φ (PyTorch's default), not the tanh approximation.
   /// NaN stays NaN.
-  public func apply(to z: inout [Double]) {
-    z.withUnsafeMutableBufferPointer { z in
-      switch self {
-      case .identity: break
-      case .tanh: for i in z.indices { z[i] = hyperbolicTangent(z[i]) }
-      case .relu: for i in z.indices where z[i] < 0 { z[i] = 0 }
-      case .gelu: for i in z.indices { z[i] *= normalCDF(z[i]) }
-      case .sigmoid: for i in z.indices { z[i] = LinkFunctions.logistic(z[i]) }
-      case .softplus: for i in z.indices { z[i] = LinkFunctions.logOnePlusExp(z[i]) }
-      }
+  @inline(__always) public func apply<Scalar: BLASScalar>(to z: UnsafeMutableBufferPointer<Scalar>) {
+    switch self {
+    case .identity: break
+    case .tanh: for i in z.indices { z[i] = hyperbolicTangent(z[i]) }
+    case .relu: for i in z.indices { z[i] = z[i] < 0 ? 0 : z[i] }
+    case .gelu: for i in z.indices { z[i] *= normalCDF(z[i]) }
+    case .sigmoid: for i in z.indices { z[i] = LinkFunctions.logistic(z[i]) }
+    case .softplus:
+      for i in z.indices { z[i] = LinkFunctions.logOnePlusExp(z[i]) }
     }
   }
 
-  /// gradient ← gradient · h′(z), entry by entry, from the pre-activation z and the value h = h(z). At the kink of
-  /// `relu` the derivative is 0.
+  /// gradient ← gradient · h′(z), entry by entry, from the pre-activation z and the value h = h(z); z is read only where
+  /// `derivativeNeedsPreactivation`. At the kink of `relu` the derivative is 0.
+  @inline(__always) public func backward<Scalar: BLASScalar>(
+    preactivation z: UnsafeBufferPointer<Scalar>, value h: UnsafeBufferPointer<Scalar>,
+    gradient g: UnsafeMutableBufferPointer<Scalar>
+  ) {
+    switch self {
+    case .identity: break
+    case .tanh: for i in g.indices { g[i] *= 1 - h[i] * h[i] }
+    // Not `h > 0 ? g : 0`: a NaN among the values must stay one.
+    case .relu: for i in g.indices { g[i] = h[i] <= 0 ? 0 : g[i] }
+    case .gelu: for i in g.indices { g[i] *= normalCDF(z[i]) + z[i] * normalDensity(z[i]) }
+    case .sigmoid: for i in g.indices { g[i] *= h[i] * (1 - h[i]) }
+    case .softplus: for i in g.indices { g[i] *= LinkFunctions.logistic(z[i]) }
+    }
+  }
+
+  /// `apply` to an array.
+  public func apply(to z: inout [Double]) { z.withUnsafeMutableBufferPointer { apply(to: $0) } }
+
+  /// `backward` on arrays of one length.
   public func backward(preactivation z: [Double], value h: [Double], gradient: inout [Double]) {
     precondition(z.count == h.count && z.count == gradient.count, "one gradient entry per unit")
     gradient.withUnsafeMutableBufferPointer { g in
-      switch self {
-      case .identity: break
-      case .tanh: for i in g.indices { g[i] *= 1 - h[i] * h[i] }
-      case .relu: for i in g.indices where z[i] <= 0 { g[i] = 0 }
-      case .gelu: for i in g.indices { g[i] *= normalCDF(z[i]) + z[i] * normalDensity(z[i]) }
-      case .sigmoid: for i in g.indices { g[i] *= h[i] * (1 - h[i]) }
-      case .softplus: for i in g.indices { g[i] *= LinkFunctions.logistic(z[i]) }
+      z.withUnsafeBufferPointer { z in
+        h.withUnsafeBufferPointer { backward(preactivation: z, value: $0, gradient: g) }
       }
     }
   }
 }
 
-/// tanh by its exponential identity: a third of libm's time, and never off by more than ε = 2.2e-16 (the worst of 2e7
-/// points was 1.65e-16; up to 5.4 ulps of the value just above 1/4); near 0, where the identity would lose relative
-/// accuracy, libm's.
-@inline(__always) private func hyperbolicTangent(_ x: Double) -> Double {
+/// tanh by its exponential identity: a third of libm's time, and in double precision never off by more than ε = 2.2e-16
+/// (the worst of 2e7 points was 1.65e-16; up to 5.4 ulps of the value just above 1/4); near 0, where the identity would
+/// lose relative accuracy, libm's.
+@inline(__always) private func hyperbolicTangent<Scalar: BLASScalar>(_ x: Scalar) -> Scalar {
   let size = abs(x)
-  if size < 0.25 { return tanh(x) }
+  if size < 0.25 { return Scalar.hyperbolicTangent(x) }
   if size > 20 { return x < 0 ? -1 : 1 }
-  let value = 1 - 2 / (exp(2 * size) + 1)
+  let value = 1 - 2 / (Scalar.exponential(2 * size) + 1)
   return x < 0 ? -value : value
 }
 
-@inline(__always) private func normalCDF(_ z: Double) -> Double { 0.5 * erfc(-z * 0.707_106_781_186_547_6) }
+@inline(__always) private func normalCDF<Scalar: BLASScalar>(_ z: Scalar) -> Scalar {
+  0.5 * Scalar.complementaryErrorFunction(-z * 0.707_106_781_186_547_6)
+}
 
-@inline(__always) private func normalDensity(_ z: Double) -> Double { 0.398_942_280_401_432_7 * exp(-0.5 * z * z) }
+@inline(__always) private func normalDensity<Scalar: BLASScalar>(_ z: Scalar) -> Scalar {
+  0.398_942_280_401_432_7 * Scalar.exponential(-0.5 * z * z)
+}

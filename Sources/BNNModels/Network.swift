@@ -48,6 +48,22 @@ public struct Network: Sendable {
     }
   }
 
+  /// Where the weights of neighbouring layers are in θ.
+  public func parameterRange(ofLayers chosen: Range<Int>) -> Range<Int> {
+    let start = layers[..<chosen.lowerBound].reduce(0) { $0 + $1.parameterCount }
+    return start..<(start + layers[chosen].reduce(0) { $0 + $1.parameterCount })
+  }
+
+  /// The layer whose weights begin at a place of θ.
+  public func layer(at place: Int) -> Int {
+    var start = 0
+    for (index, layer) in layers.enumerated() {
+      if place < start + layer.parameterCount { return index }
+      start += layer.parameterCount
+    }
+    return layers.count
+  }
+
   /// Random starting weights.
   public func initialParameters(using stream: inout RandomStream) -> [Double] {
     layers.flatMap { $0.initial(using: &stream).flatMap(\.storage) }

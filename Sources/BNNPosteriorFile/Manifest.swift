@@ -30,10 +30,31 @@ public struct Manifest: Codable, Sendable, Equatable {
     public var responses: [ResponseEntry]
     /// Σ log w over those rows; null if every row weighs 1.
     public var logWeights: Double?
+    /// Null for every method but `laplace`.
+    public var laplace: LaplaceEntry?
 
     enum CodingKeys: String, CodingKey {
-      case observations, weights, responses
+      case observations, weights, responses, laplace
       case logWeights = "log_weights"
+    }
+  }
+
+  /// Hyper-parameters and noise of a Laplace posterior, in normalised units.
+  public struct LaplaceEntry: Codable, Sendable, Equatable {
+    /// First of the layers whose weights are uncertain, and the one after the last.
+    public var layers: [Int]
+    /// δ, one for each of them.
+    public var prior: PriorPrecision
+    public var noiseVariance: Double?
+    public var logEvidence: Double
+    /// √(gᵀΛ⁻¹g) at the last batch's optimum.
+    public var distanceToOptimum: Double
+
+    enum CodingKeys: String, CodingKey {
+      case layers, prior
+      case noiseVariance = "noise_variance"
+      case logEvidence = "log_evidence"
+      case distanceToOptimum = "distance_to_optimum"
     }
   }
 
@@ -75,9 +96,15 @@ extension Manifest {
     lineage = posterior.lineage
     members = posterior.members.map { member in
       MemberEntry(
-        observations: member.statistics.observations, weights: member.statistics.weights,
+        observations: member.laplace == nil ? member.statistics.observations : posterior.rows,
+        weights: member.laplace == nil ? member.statistics.weights : member.theta.count,
         responses: member.responses.map(ResponseEntry.init),
-        logWeights: member.statistics.logWeights == 0 ? nil : member.statistics.logWeights)
+        logWeights: member.statistics.logWeights == 0 ? nil : member.statistics.logWeights,
+        laplace: member.laplace.map { own in
+          LaplaceEntry(
+            layers: [own.chosen.lowerBound, own.chosen.upperBound], prior: own.prior, noiseVariance: own.noiseVariance,
+            logEvidence: own.logEvidence, distanceToOptimum: own.distanceToOptimum)
+        })
     }
   }
 }

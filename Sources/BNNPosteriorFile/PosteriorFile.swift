@@ -134,6 +134,9 @@ public struct PosteriorFile: Sendable {
     guard (spec == nil) == (manifest.model.method == .linear) else {
       throw .corrupt(file: name, "its manifest has no network for its method")
     }
+    guard (manifest.model.laplace == nil) == (manifest.model.method != .laplace),
+      manifest.model.likelihood == .gaussian || manifest.model.method == .laplace
+    else { throw .corrupt(file: name, "its manifest has a likelihood or a structure that its method cannot have") }
     guard manifest.model.method != .movingTangent || (c == 1 && !manifest.model.prior.isFlat) else {
       throw .corrupt(file: name, "its manifest has several targets or a flat prior for a moving tangent")
     }
@@ -143,7 +146,8 @@ public struct PosteriorFile: Sendable {
       }
     }
     if let spec {
-      guard spec.inputs == d, case .dense(let outputs, _)? = spec.layers.last, outputs == c else {
+      let expected = manifest.model.outputs
+      guard spec.inputs == d, case .dense(let outputs, _)? = spec.layers.last, outputs == expected else {
         throw .corrupt(file: name, "its network does not fit its columns")
       }
     }

@@ -16,6 +16,7 @@ import BNNSafetensors
 /// | `output_root` | [C, C] | L of the whitening, tangent with several outputs |
 /// | `subspace` | [M, P] | Sᵀ, orthonormal rows, of a tangent w = S v; then P is M above, and `tangent.…` is S v |
 /// | `store.…` | see `StoreTensors.swift` | what a moving tangent carries to its next point |
+/// | `curvature.…` | see `LaplaceTensors.swift` | what the data said to a Laplace posterior |
 ///
 /// Member k > 0 has the prefix `members.k.`.
 struct MemberTensors {
@@ -34,6 +35,7 @@ struct MemberTensors {
     if let spec = model.network {
       result += cut(member.theta, Network(spec).tensors, prefix: prefix)
     }
+    if let own = member.laplace { return result + tensors(of: own) }
     for (c, response) in member.responses.enumerated() {
       guard let own = response.posterior else { continue }
       if model.method.isTangent, let spec = model.network {
@@ -84,11 +86,13 @@ struct MemberTensors {
 
   /// Takes this member's tensors out of `store`; what is left at the end is unknown to the format.
   func member(from store: inout TensorStore, entry: Manifest.MemberEntry) throws(PosteriorFileError) -> Member {
+    if model.method == .laplace { return try laplaceMember(from: &store, entry: entry) }
     let (d, c) = (model.schema.features.count, model.schema.targets.count)
     let network = model.network.map(Network.init)
     let weights: Int
     let responses: Int
     switch model.method {
+    case .laplace: (weights, responses) = (0, 0)
     case .linear: (weights, responses) = (d + (model.intercept ? 1 : 0), c)
     case .lastLayer: (weights, responses) = ((network?.layers.last?.inputs ?? 0) + 1, c)
     case .tangent, .movingTangent: (weights, responses) = (model.subspace ?? network?.parameterCount ?? 0, 1)
@@ -215,6 +219,9 @@ struct TensorStore {
   }
 
   var remaining: [String] { byName.keys.sorted() }
+
+  /// The shape of a tensor that was not taken yet; nil when there is none.
+  func shape(of name: String) -> [Int]? { byName[name]?.shape }
 
   /// How many numbers a tensor holds that was not taken yet; nil when there is none.
   func length(of name: String) -> Int? { byName[name]?.values.count }

@@ -167,7 +167,7 @@ struct PropertyOptions: ParsableArguments {
     let staysInPlace = allowsStaying && model.method == .movingTangent && method == Method.tangent.rawValue
     if !staysInPlace { try same("--method", method, model.method.rawValue) }
     try same("--subspace", subspace.map(String.init), model.subspace.map(String.init) ?? "none")
-    try same("--likelihood", likelihood, model.likelihood)
+    try same("--likelihood", likelihood, model.likelihood.rawValue)
     try same("--members", members.map(String.init), String(posterior.members.count))
     try same("--normalize", normalize, model.standardised ? "standard" : "none")
     var units: [String] = []

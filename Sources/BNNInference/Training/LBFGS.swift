@@ -19,8 +19,12 @@ struct LBFGS: Sendable {
   }
 
   /// Minimises from `start`. `evaluate` gives value and gradient; `keepGoing` is asked once an iteration.
+  ///
+  /// - Parameter precondition: a positive definite guess of the inverse Hessian, applied; without one it is a multiple of the
+  ///   identity that every step chooses anew.
   func minimise(
     from start: [Double], keepGoing: (Int, Double) -> Bool = { _, _ in true },
+    precondition: (([Double]) -> [Double])? = nil,
     _ evaluate: ([Double]) -> (value: Double, gradient: [Double])
   ) -> Result {
     var theta = start
@@ -29,14 +33,14 @@ struct LBFGS: Sendable {
     var changes: [[Double]] = []
     var iteration = 0
     while iteration < maximumIterations, largest(gradient) > gradientTolerance, keepGoing(iteration, value) {
-      var direction = twoLoop(gradient, steps, changes)
+      var direction = twoLoop(gradient, steps, changes, precondition)
       var slope = dot(direction, gradient)
       if !(slope < 0) {
-        direction = gradient.map { -$0 }
-        slope = -dot(gradient, gradient)
+        direction = (precondition?(gradient) ?? gradient).map { -$0 }
+        slope = dot(direction, gradient)
         (steps, changes) = ([], [])
       }
-      let first = steps.isEmpty ? min(1, 1 / norm(gradient)) : 1
+      let first = steps.isEmpty && precondition == nil ? min(1, 1 / norm(gradient)) : 1
       guard
         let found = lineSearch(theta, value, slope, direction, first: first, evaluate)
       else {
@@ -65,14 +69,18 @@ struct LBFGS: Sendable {
   private func largest(_ vector: [Double]) -> Double { vector.reduce(0) { max($0, abs($1)) } }
 
   /// −H∇E by the two-loop recursion.
-  private func twoLoop(_ gradient: [Double], _ steps: [[Double]], _ changes: [[Double]]) -> [Double] {
+  private func twoLoop(
+    _ gradient: [Double], _ steps: [[Double]], _ changes: [[Double]], _ precondition: (([Double]) -> [Double])?
+  ) -> [Double] {
     var q = gradient.map { -$0 }
     var weights = [Double](repeating: 0, count: steps.count)
     for i in steps.indices.reversed() {
       weights[i] = dot(steps[i], q) / dot(steps[i], changes[i])
       accumulate(-weights[i], changes[i], into: &q)
     }
-    if let s = steps.last, let y = changes.last {
+    if let precondition {
+      q = precondition(q)
+    } else if let s = steps.last, let y = changes.last {
       let scale = dot(s, y) / dot(y, y)
       for i in q.indices { q[i] *= scale }
     }

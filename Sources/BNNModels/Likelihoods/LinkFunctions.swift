@@ -1,3 +1,5 @@
+import BNNLinearAlgebra
+
 #if canImport(Glibc)
   import Glibc
 #elseif canImport(Musl)
@@ -8,8 +10,8 @@
 /// where a probability is close to 1. NaN stays NaN.
 public enum LinkFunctions {
   /// σ(f) = 1/(1 + e^{−f}); σ(−f) is 1 − σ(f) to full relative accuracy.
-  @inlinable public static func logistic(_ f: Double) -> Double {
-    let e = exp(-abs(f))
+  @inlinable public static func logistic<Scalar: BLASScalar>(_ f: Scalar) -> Scalar {
+    let e = Scalar.exponential(-abs(f))
     return (f >= 0 ? 1 : e) / (1 + e)
   }
 
@@ -20,7 +22,9 @@ public enum LinkFunctions {
   }
 
   /// log(1 + e^f) = −log σ(−f).
-  @inlinable public static func logOnePlusExp(_ f: Double) -> Double { (f > 0 ? f : 0) + log1p(exp(-abs(f))) }
+  @inlinable public static func logOnePlusExp<Scalar: BLASScalar>(_ f: Scalar) -> Scalar {
+    (f > 0 ? f : 0) + Scalar.logOnePlus(Scalar.exponential(-abs(f)))
+  }
 
   /// log Σ e^{f_c} as its two parts: the largest f and log(1 + Σ e^{f_k − max}) over the others, whose digits would be lost
   /// in the sum where one class is nearly certain.

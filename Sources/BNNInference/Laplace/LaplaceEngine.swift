@@ -1,0 +1,282 @@
+import BNNLinearAlgebra
+import BNNModels
+import BNNPosteriors
+import BNNProbability
+
+#if canImport(Glibc)
+  import Glibc
+#elseif canImport(Musl)
+  import Musl
+#endif
+
+/// Laplace's approximation to the posterior of one network, after a first batch and after every next one:
+///
+///     θ₂ = argmin −log p(D₂ | θ) + ½(θ − θ₁)ᵀΛ₁(θ − θ₁),     Λ₂ = Λ₁ + H(D₂; θ₂)
+///
+/// with H summed over rows, weight 1 (MacKay 1992; sequentially Ritter, Botev & Barber 2018, "Online structured Laplace
+/// approximations"). At the first batch Λ₁ is the prior's and θ₁ = 0. The network may be linearised at its weights of D1.
+struct LaplaceEngine<Scalar: BLASScalar>: Sendable {
+  let network: Network
+  let settings: LaplaceSettings
+  let training: TrainingSettings
+  let x: [Scalar]
+  let y: Matrix
+  let weights: [Double]?
+  /// The likelihood at a noise variance (which only a Gaussian one has).
+  let likelihood: @Sendable (Double) -> any Likelihood
+  let hasNoise: Bool
+  let threads: Int
+  let progress: @Sendable (Double, String) -> Void
+
+  struct Outcome {
+    /// All weights; of a linearised network θ₁, its mean being the state's displacement beyond it.
+    var theta: [Double]
+    var state: LaplaceState
+    /// log p(batch | before) in normalised units.
+    var logEvidence: Double
+    /// √((θ₂ − θ₁)ᵀΛ₁(θ₂ − θ₁)): how far the batch moved the mean, in standard deviations of the posterior before it.
+    var shift: Double
+  }
+
+  private var shapes: [LayerShape] { network.layers.map { LayerShape(inputs: $0.inputs, outputs: $0.outputs) } }
+  private var chosen: Range<Int> { settings.layers ?? 0..<network.layers.count }
+  private var isLarge: Bool { network.parameterCount > LaplaceRows.doubleLimit }
+
+  private func loss(_ variance: Double) -> NetworkLoss<Scalar> {
+    NetworkLoss(
+      network: network, likelihood: likelihood(variance), x: x, y: y, weights: weights, threads: threads)
+  }
+
+  private func tangentLoss(_ variance: Double, at anchor: [Double]) -> TangentLoss {
+    TangentLoss(
+      network: network, likelihood: likelihood(variance),
+      x: Matrix(rows: y.rows, columns: network.spec.inputs, storage: x.map { Double($0) }), y: y, weights: weights,
+      anchor: anchor, threads: threads)
+  }
+
+  private func empty(_ chosen: Range<Int>) -> AnyCurvature {
+    AnyCurvature(settings.structure, layers: Array(shapes[chosen]), rank: settings.rank)
+  }
+
+  // MARK: The first batch
+
+  /// Trains from random weights and forms the posterior.
+  func fit(_ prior: PriorSettings, knownVariance: Double?, seed: RandomStream) throws -> Outcome {
+    var values = LaplaceTuning.Values(
+      prior: [Double](repeating: 1, count: network.layers.count), noiseVariance: knownVariance ?? 1)
+    if case .given(let delta) = prior.precision { values.prior = values.prior.map { _ in delta } }
+    let open = (prior: prior.precision == .auto, noise: hasNoise && knownVariance == nil)
+    return try formed(at: try trained(&values, open, seed: seed), values, seed: seed)
+  }
+
+  /// The posterior of the first batch around weights that were trained on it.
+  func formed(at theta: [Double], _ values: LaplaceTuning.Values, seed: RandomStream) throws -> Outcome {
+    progress(1, "forming the posterior")
+    let state = LaplaceState(
+      chosen: chosen, curvature: empty(chosen), prior: .layers(Array(values.prior[chosen])),
+      noiseVariance: hasNoise ? values.noiseVariance : nil, logEvidence: 0, distanceToOptimum: 0)
+    let mean = [Double](repeating: 0, count: network.parameterRange(ofLayers: chosen).count)
+    guard settings.isLinearised else {
+      return try absorbed(state, loss(values.noiseVariance), mean: mean, from: theta, seed: seed)
+    }
+    let tangent = tangentLoss(values.noiseVariance, at: theta)
+    let objective = penalised(tangent, state, mean: mean, frame: theta)
+    let optimum = objective.whole(newton(objective, state, from: Array(theta[objective.moving])))
+    return try absorbed(state, tangent, mean: mean, from: optimum, anchor: theta, seed: seed)
+  }
+
+  private func trained(
+    _ values: inout LaplaceTuning.Values, _ open: (prior: Bool, noise: Bool), seed: RandomStream
+  ) throws -> [Double] {
+    var stream = seed.split(1)
+    var theta = network.initialParameters(using: &stream)
+    if let epochs = training.epochs {
+      let rounds = open.noise ? min(epochs, 4) : 1
+      for round in 0..<rounds {
+        let share = epochs * (round + 1) / rounds - epochs * round / rounds
+        let objective = wholeObjective(values, theta)
+        theta = MinibatchTraining(epochs: share, batchSize: training.batchSize, learningRate: training.learningRate)
+          .minimise(
+            objective, of: loss(values.noiseVariance), from: theta, stream: seed.split(2).split(UInt64(round))
+          ) { progress($0, "training: \(Int(($0 * 100).rounded())) %") }
+        try check(theta)
+        try tune(&values, theta, open, seed: seed)
+      }
+      return theta
+    }
+    let schedule = training.schedule ?? (isLarge ? TrainingSettings.longRounds : TrainingSettings.shortRoundsFirst)
+    for (round, iterations) in schedule.enumerated() {
+      let objective = wholeObjective(values, theta)
+      theta = LBFGS(maximumIterations: iterations).minimise(from: theta) { objective.evaluate($0) }.theta
+      try check(theta)
+      progress(Double(round + 1) / Double(schedule.count + 1), "training: round \(round + 1) of \(schedule.count)")
+      try tune(&values, theta, open, seed: seed)
+    }
+    let objective = wholeObjective(values, theta)
+    if isLarge {
+      theta = LBFGS(maximumIterations: 30 * training.refinement).minimise(from: theta) { objective.evaluate($0) }.theta
+    } else {
+      let diagonal = PriorPrecision.layers(values.prior).expanded(shapes)
+      theta = levenbergMarquardt(objective, from: theta, 0..<network.layers.count, plus: Matrix.diagonal(diagonal))
+    }
+    try check(theta)
+    try tune(&values, theta, open, seed: seed)
+    return theta
+  }
+
+  private func wholeObjective(_ values: LaplaceTuning.Values, _ theta: [Double]) -> PenalisedLoss {
+    let prior = PriorPrecision.layers(values.prior).expanded(shapes)
+    return PenalisedLoss(
+      loss: loss(values.noiseVariance), frame: theta, moving: theta.indices,
+      mean: [Double](repeating: 0, count: theta.count), precisionTimes: { zip(prior, $0).map { $0 * $1 } })
+  }
+
+  /// (δ, σ²) ← the evidence's, in the structure and over the layers of the posterior.
+  private func tune(
+    _ values: inout LaplaceTuning.Values, _ theta: [Double], _ open: (prior: Bool, noise: Bool), seed: RandomStream
+  ) throws {
+    guard open.prior || open.noise else { return }
+    let unit = loss(1)
+    let curvature = unit.curvature(
+      theta, kind: settings.curvature, chosen: chosen, empty: empty(chosen), stream: seed.split(3))
+    let squares = chosen.map { index in
+      theta[network.parameterRange(ofLayers: index..<(index + 1))].reduce(0) { $0 + $1 * $1 }
+    }
+    let found = LaplaceTuning(
+      sweep: try curvature.sweep(), squares: squares, residuals: hasNoise ? unit.residuals(theta) : nil,
+      isPerLayer: settings.priorPerLayer
+    ).tuned(
+      from: LaplaceTuning.Values(prior: Array(values.prior[chosen]), noiseVariance: values.noiseVariance),
+      tunesPrior: open.prior, tunesNoise: open.noise)
+    values.noiseVariance = found.noiseVariance
+    // Layers that are held at their trained values are trained under the prior of those that move.
+    if !settings.priorPerLayer, let one = found.prior.first { values.prior = values.prior.map { _ in one } }
+    values.prior.replaceSubrange(chosen, with: found.prior)
+  }
+
+  // MARK: Every next batch
+
+  /// Moves to the optimum under the old posterior and adds the batch's curvature there.
+  func update(_ theta: [Double], _ before: LaplaceState, seed: RandomStream) throws -> Outcome {
+    let variance = before.noiseVariance ?? 1
+    let moving = network.parameterRange(ofLayers: before.chosen)
+    progress(0, "training under the earlier posterior")
+    if settings.isLinearised {
+      let whole = zip(theta, before.displacement ?? []).map { $0 + $1 }
+      let tangent = tangentLoss(variance, at: theta)
+      let objective = penalised(tangent, before, mean: Array(whole[moving]), frame: whole)
+      let optimum = objective.whole(newton(objective, before, from: objective.mean))
+      return try absorbed(before, tangent, mean: objective.mean, from: optimum, anchor: theta, seed: seed)
+    }
+    let loss = loss(variance)
+    let objective = penalised(loss, before, mean: Array(theta[moving]), frame: theta)
+    let own: [Double]
+    if let epochs = training.epochs {
+      own = MinibatchTraining(epochs: epochs, batchSize: training.batchSize, learningRate: training.learningRate)
+        .minimise(objective, of: loss, from: theta, stream: seed.split(2)) {
+          progress($0, "training: \(Int(($0 * 100).rounded())) %")
+        }
+    } else {
+      let factor = try before.factored()
+      let near = LBFGS(maximumIterations: 300, valueTolerance: 1e-13).minimise(
+        from: objective.mean, precondition: { factor.solve($0) }, { objective.evaluate($0) }
+      ).theta
+      own = near.count <= LaplaceRows.doubleLimit ? newton(objective, before, from: near) : near
+    }
+    let whole = objective.whole(own)
+    try check(whole)
+    progress(1, "forming the posterior")
+    return try absorbed(before, loss, mean: objective.mean, from: whole, seed: seed)
+  }
+
+  private func penalised(
+    _ loss: any BatchLoss, _ before: LaplaceState, mean: [Double], frame: [Double]
+  ) -> PenalisedLoss {
+    PenalisedLoss(
+      loss: loss, frame: frame, moving: network.parameterRange(ofLayers: before.chosen), mean: mean,
+      precisionTimes: { before.precisionTimes($0) })
+  }
+
+  /// Damped Gauss–Newton steps with Λ dense.
+  private func newton(_ objective: PenalisedLoss, _ before: LaplaceState, from start: [Double]) -> [Double] {
+    var dense = Matrix(rows: start.count, columns: start.count)
+    var unit = [Double](repeating: 0, count: start.count)
+    for j in start.indices {
+      unit[j] = 1
+      dense.storage.replaceSubrange((j * start.count)..<((j + 1) * start.count), with: before.precisionTimes(unit))
+      unit[j] = 0
+    }
+    return levenbergMarquardt(objective, from: start, before.chosen, plus: dense)
+  }
+
+  private func levenbergMarquardt(
+    _ objective: PenalisedLoss, from start: [Double], _ layers: Range<Int>, plus penalty: Matrix
+  ) -> [Double] {
+    LevenbergMarquardt(maximumIterations: 2 * training.refinement, valueTolerance: 1e-10).minimise(
+      from: start, { objective.evaluate($0) },
+      curvature: { own in
+        var full = objective.loss.fullCurvature(objective.whole(own), layers)
+        accumulate(1, penalty.storage, into: &full.storage)
+        return full
+      }
+    ).theta
+  }
+
+  // MARK: The posterior
+
+  /// The posterior at (nearly) the optimum: curvature there, Newton steps while they help, and the evidence
+  ///
+  ///     log p(D₂ | D₁) ≈ log p(D₂ | θ₂) − ½(θ₂ − θ₁)ᵀΛ₁(θ₂ − θ₁) + ½ log|Λ₁| − ½ log|Λ₂|.
+  private func absorbed(
+    _ before: LaplaceState, _ loss: any BatchLoss, mean: [Double], from theta: [Double], anchor: [Double]? = nil,
+    seed: RandomStream
+  ) throws -> Outcome {
+    let objective = penalised(loss, before, mean: mean, frame: theta)
+    var own = Array(theta[objective.moving])
+    var (value, gradient) = objective.evaluate(own)
+    var state = before
+    func form() throws -> any CurvatureFactor {
+      state.curvature = before.curvature
+      state.curvature.append(
+        loss.curvature(
+          objective.whole(own), kind: settings.curvature, chosen: before.chosen, empty: empty(before.chosen),
+          stream: seed.split(4)))
+      return try state.factored()
+    }
+    var factor = try form()
+    state.distanceToOptimum = Self.distance(gradient, factor)
+    // Minibatches end where their noise lets them: there is no optimum to polish.
+    for _ in 0..<(training.epochs == nil || anchor != nil ? 10 : 0) where state.distanceToOptimum > 1e-12 {
+      let trial = zip(own, factor.solve(gradient)).map { $0 - $1 }
+      let (next, slope) = objective.evaluate(trial)
+      let distance = Self.distance(slope, factor)
+      // At the level of rounding E no longer tells; the gradient does.
+      guard next.isFinite, next <= value + 1e-12 * abs(value), distance < state.distanceToOptimum else { break }
+      let gain = distance / state.distanceToOptimum
+      (own, value, gradient) = (trial, next, slope)
+      factor = try form()
+      state.distanceToOptimum = Self.distance(gradient, factor)
+      if gain > 0.9 { break }
+    }
+    let earlier = try before.factored().logDeterminant
+    let evidence = -value + 0.5 * (earlier - factor.logDeterminant)
+    guard evidence.isFinite else { throw UpdateError.notFinite("the evidence of this batch") }
+    state.logEvidence += evidence
+    let step = zip(own, mean).map { $0 - $1 }
+    let shift = max(0, dot(step, before.precisionTimes(step))).squareRoot()
+    let whole = objective.whole(own)
+    if let anchor { state.displacement = zip(whole, anchor).map { $0 - $1 } }
+    return Outcome(theta: anchor ?? whole, state: state, logEvidence: evidence, shift: shift)
+  }
+
+  /// √(gᵀΛ⁻¹g).
+  private static func distance(_ gradient: [Double], _ factor: any CurvatureFactor) -> Double {
+    max(0, dot(gradient, factor.solve(gradient))).squareRoot()
+  }
+
+  private func check(_ theta: [Double]) throws {
+    guard theta.allSatisfy(\.isFinite) else {
+      throw UpdateError.notFinite("a weight of the network; try a smaller --learning-rate")
+    }
+  }
+}

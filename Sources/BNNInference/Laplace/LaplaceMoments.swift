@@ -1,0 +1,65 @@
+import BNNLinearAlgebra
+import BNNModels
+import BNNPosteriors
+import BNNProbability
+
+/// A Laplace posterior made ready to predict: the distribution of a network's outputs.
+struct LaplaceMoments: Sendable {
+  let network: Network
+  /// All weights, where the network is linearised: the posterior mean, or θ₁.
+  let theta: [Double]
+  /// The mean's displacement from there; nil for none.
+  let displacement: [Double]?
+  let chosen: Range<Int>
+  let factor: any CurvatureFactor
+  private let isSingle: Bool
+
+  init(_ network: Network, _ theta: [Double], _ state: LaplaceState) throws {
+    self.network = network
+    self.theta = theta
+    displacement = state.displacement
+    chosen = state.chosen
+    factor = try state.factored()
+    isSingle = network.parameterCount > LaplaceRows.doubleLimit
+  }
+
+  /// The mean of f and J Λ⁻¹ Jᵀ of normalised inputs (n × C and n × C²), of the network linearised: Gaussian outputs. Computed in
+  /// the structure; a Jacobian is never formed.
+  func linearised(_ x: Matrix) -> (mean: Matrix, covariance: Matrix) {
+    isSingle ? linearised(x, as: Float.self) : linearised(x, as: Double.self)
+  }
+
+  private func linearised<Scalar: BLASScalar>(_ x: Matrix, as: Scalar.Type) -> (mean: Matrix, covariance: Matrix) {
+    var pass = NetworkPass<Scalar>(network.spec)
+    let own = theta.map { Scalar($0) }
+    x.storage.map { Scalar($0) }.withUnsafeBufferPointer { pass.forward($0, rows: x.rows, own) }
+    var mean = pass.output()
+    let units = (0..<network.outputs).map { c in
+      var unit = Matrix(rows: x.rows, columns: network.outputs)
+      for i in 0..<x.rows { unit[i, c] = 1 }
+      return unit
+    }
+    pass.backward(units, own, downTo: chosen.lowerBound)
+    var covariance = Matrix(rows: x.rows, columns: network.outputs * network.outputs)
+    pass.withLayerFactors(chosen) { covariance = factor.functionalCovariances($0) }
+    if let displacement {
+      accumulate(1, network.jacobian(x, theta).multiplied(by: displacement), into: &mean.storage)
+    }
+    return (mean, covariance)
+  }
+
+  /// f(x; θ) of the network itself, not linearised, at weights drawn from the posterior: one matrix (n × C) a draw. Draw s uses
+  /// the child stream s, the same for all rows.
+  func sampled(_ x: Matrix, draws: Int, from stream: RandomStream) -> [Matrix] {
+    let moving = network.parameterRange(ofLayers: chosen)
+    return (0..<draws).map { s in
+      var child = stream.split(UInt64(s))
+      let step = factor.halfSolve(child.normals(moving.count))
+      var drawn = theta
+      for (j, place) in moving.enumerated() { drawn[place] += step[j] }
+      var pass = NetworkPass<Double>(network.spec)
+      x.storage.withUnsafeBufferPointer { pass.forward($0, rows: x.rows, drawn) }
+      return pass.output()
+    }
+  }
+}

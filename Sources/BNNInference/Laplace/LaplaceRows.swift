@@ -1,0 +1,32 @@
+import BNNDatasets
+import BNNLinearAlgebra
+
+/// A batch in memory, as a Laplace update needs it: rows are visited again and again. Inputs are kept normalised, in the
+/// precision that the network is trained in.
+struct LaplaceRows: Sendable {
+  /// Networks beyond this many weights are trained in single precision, which costs their posterior nothing that their
+  /// approximation leaves, and half the time; below it the closed forms of linear models hold to rounding.
+  static let doubleLimit = 2000
+
+  private(set) var double: [Double] = []
+  private(set) var single: [Float] = []
+  let isSingle: Bool
+  private(set) var targets: [Double] = []
+  private(set) var weights: [Double]?
+  private(set) var rows = 0
+
+  init(parameters: Int) { isSingle = parameters > Self.doubleLimit }
+
+  /// Appends rows in their own units.
+  mutating func append(
+    features: Matrix, targets y: Matrix, relativeWeights: ArraySlice<Double>?, normalisation: Normalisation
+  ) {
+    let x = normalisation.features(features).storage
+    if isSingle { single += x.lazy.map { Float($0) } } else { double += x }
+    targets += normalisation.targets(y).storage
+    if let relativeWeights { weights = (weights ?? []) + relativeWeights }
+    rows += features.rows
+  }
+
+  func targetMatrix(columns: Int) -> Matrix { Matrix(rows: rows, columns: columns, storage: targets) }
+}

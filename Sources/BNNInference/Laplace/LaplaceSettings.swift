@@ -1,0 +1,28 @@
+import BNNModels
+import BNNPosteriors
+
+/// What a Laplace posterior is: properties that no update may change.
+public struct LaplaceSettings: Codable, Sendable, Equatable {
+  public var structure: CurvatureStructure
+  /// Neighbouring layers whose weights are uncertain, the others being held at D1's values; nil for all.
+  public var layers: Range<Int>?
+  public var curvature: CurvatureKind
+  /// Directions of a low-rank structure.
+  public var rank: Int
+  /// One prior precision a layer instead of one for all.
+  public var priorPerLayer: Bool
+  /// Whether the network is linearised at its weights of D1, where every update is a convex problem.
+  public var isLinearised: Bool
+
+  public init(
+    structure: CurvatureStructure = .full, layers: Range<Int>? = nil, curvature: CurvatureKind = .ggn, rank: Int = 100,
+    priorPerLayer: Bool = false, isLinearised: Bool = false
+  ) {
+    self.structure = structure
+    self.layers = layers
+    self.curvature = curvature
+    self.rank = rank
+    self.priorPerLayer = priorPerLayer
+    self.isLinearised = isLinearised
+  }
+}

@@ -1,0 +1,120 @@
+import BNNLinearAlgebra
+import BNNModels
+import BNNPosteriors
+import BNNProbability
+
+/// The loss of a batch under a network, in single or double precision.
+///
+/// Rows are evaluated in pieces of fixed size that are added in order, so that the result does not depend on the threads.
+struct NetworkLoss<Scalar: BLASScalar>: BatchLoss {
+  /// Rows of one pass; fixed, since it decides bits.
+  static var piece: Int { 512 }
+  /// Sums are taken over at most so many runs of rows side by side; fixed, since it decides bits.
+  static var segments: Int { 8 }
+
+  let network: Network
+  let likelihood: any Likelihood
+  /// Normalised inputs, n × d.
+  let x: [Scalar]
+  let y: Matrix
+  let weights: [Double]?
+  let threads: Int
+
+  func evaluate(_ theta: [Double]) -> (value: Double, gradient: [Double]) {
+    let own = theta.map { Scalar($0) }
+    let runs = Self.segmented(y.rows)
+    let parts = parallelMap(runs.count, threads: threads) { index in
+      var pass = NetworkPass<Scalar>(network.spec)
+      var gradient = [Scalar](repeating: 0, count: theta.count)
+      var total = [Double](repeating: 0, count: theta.count)
+      var value = 0.0
+      for range in runs[index] {
+        forward(range, own, &pass)
+        let (part, g) = outputGradient(pass.output(), range)
+        pass.backward([g], own)
+        pass.gradient(into: &gradient)
+        value += part
+        add(gradient, to: &total)
+      }
+      return (value, total)
+    }
+    var value = 0.0
+    var gradient = [Double](repeating: 0, count: theta.count)
+    for part in parts {
+      value += part.0
+      accumulate(1, part.1, into: &gradient)
+    }
+    return (value, gradient)
+  }
+
+  private func add(_ part: [Scalar], to total: inout [Double]) {
+    total.withUnsafeMutableBufferPointer { total in
+      part.withUnsafeBufferPointer { part in for j in total.indices { total[j] += Double(part[j]) } }
+    }
+  }
+
+  func outputs(_ theta: [Double]) -> Matrix {
+    let own = theta.map { Scalar($0) }
+    let runs = Self.segmented(y.rows)
+    let parts = parallelMap(runs.count, threads: threads) { index in
+      var pass = NetworkPass<Scalar>(network.spec)
+      return runs[index].flatMap { range in
+        forward(range, own, &pass)
+        return pass.output().storage
+      }
+    }
+    return Matrix(rows: y.rows, columns: network.outputs, storage: parts.flatMap { $0 })
+  }
+
+  func curvature(
+    _ theta: [Double], kind: CurvatureKind, chosen: Range<Int>, empty: AnyCurvature, stream: RandomStream
+  ) -> AnyCurvature {
+    let own = theta.map { Scalar($0) }
+    let runs = Self.segmented(y.rows)
+    let parts = parallelMap(runs.count, threads: threads) { index in
+      var pass = NetworkPass<Scalar>(network.spec)
+      var sum = empty
+      for range in runs[index] {
+        forward(range, own, &pass)
+        pass.backward(roots(pass.output(), range, kind, stream), own, downTo: chosen.lowerBound)
+        pass.withLayerFactors(chosen) { sum.absorb($0, weight: 1) }
+      }
+      return sum
+    }
+    guard var total = parts.first else { return empty }
+    for part in parts.dropFirst() { total.add(part) }
+    return total
+  }
+
+  private func forward(_ range: Range<Int>, _ theta: [Scalar], _ pass: inout NetworkPass<Scalar>) {
+    let d = network.spec.inputs
+    x.withUnsafeBufferPointer { x in
+      pass.forward(
+        UnsafeBufferPointer(rebasing: x[(range.lowerBound * d)..<(range.upperBound * d)]), rows: range.count, theta)
+    }
+  }
+
+  /// Pieces of rows, neighbours in at most `segments` runs.
+  static func segmented(_ rows: Int) -> [[Range<Int>]] {
+    let pieces = stride(from: 0, to: rows, by: piece).map { $0..<min($0 + piece, rows) }
+    let count = min(segments, pieces.count)
+    return (0..<count).map { k in Array(pieces[(pieces.count * k / count)..<(pieces.count * (k + 1) / count)]) }
+  }
+}
+
+extension NetworkPass {
+  /// The factors of neighbouring layers, for the time of the call.
+  func withLayerFactors(_ chosen: Range<Int>, _ body: ([LayerFactors<Scalar>]) -> Void) {
+    collect(chosen, [], body)
+  }
+
+  private func collect(
+    _ remaining: Range<Int>, _ factors: [LayerFactors<Scalar>], _ body: ([LayerFactors<Scalar>]) -> Void
+  ) {
+    guard let next = remaining.first else { return body(factors) }
+    withFactors(ofLayer: next) { inputs, deltas in
+      let own = LayerFactors(rows: rows, roots: roots, inputs: inputs, deltas: deltas)
+      collect(remaining.dropFirst(), factors + [own], body)
+    }
+  }
+}

@@ -1,0 +1,191 @@
+import BNNDatasets
+import BNNLinearAlgebra
+import BNNModels
+import BNNPosteriors
+import BNNProbability
+
+#if canImport(Glibc)
+  import Glibc
+#elseif canImport(Musl)
+  import Musl
+#endif
+
+/// An outcome of either precision.
+private struct Formed: Sendable {
+  var theta: [Double]
+  var state: LaplaceState
+  var logEvidence: Double
+  var shift: Double
+
+  init<Scalar: BLASScalar>(_ outcome: LaplaceEngine<Scalar>.Outcome) {
+    (theta, state, logEvidence, shift) = (outcome.theta, outcome.state, outcome.logEvidence, outcome.shift)
+  }
+}
+
+extension Posterior {
+  /// Trains a network on D1 and approximates its posterior by a Gaussian at the optimum.
+  ///
+  /// - Parameters:
+  ///   - features, targets: D1 in its own units, n × d and n × T; for classes the index of each row's class.
+  ///   - weights: of every row.
+  ///   - normalisation: fitted on D1, or identity; the identity on targets that are classes or counts.
+  ///   - members: independently initialised networks, each with a posterior of its own. Member k depends on `seed` and k
+  ///     alone.
+  ///   - threads: the result does not depend on it.
+  /// - Throws: `UpdateError`, `LinearAlgebraError` for a precision that is not positive definite.
+  public static func laplace(
+    _ spec: NetworkSpec, settings: LaplaceSettings, likelihood: LikelihoodKind = .gaussian, schema: Schema,
+    features: Matrix, targets: Matrix, weights: [Double]? = nil, normalisation: Normalisation,
+    standardised: Bool = true,
+    prior: PriorSettings = PriorSettings(), training: TrainingSettings = TrainingSettings(), members: Int = 1,
+    seed: UInt64 = 0, threads: Int = 1, progress: @escaping @Sendable (Double, String) -> Void = { _, _ in }
+  ) throws -> (posterior: Posterior, report: UpdateReport) {
+    guard !prior.isFlat else {
+      throw UpdateError.unsuitable("a Laplace posterior of a network needs a prior; a flat one is not proper")
+    }
+    let network = Network(spec)
+    if let layers = settings.layers, layers.isEmpty || layers.upperBound > network.layers.count {
+      throw UpdateError.unsuitable("the network has \(network.layers.count) layers")
+    }
+    let start = Posterior(
+      model: ModelDescription(
+        method: .laplace, schema: schema, network: spec, intercept: true, standardised: standardised, prior: prior,
+        likelihood: likelihood, laplace: settings),
+      normalisation: normalisation, members: [], rows: 0,
+      certificate: laplaceCertificate(settings, likelihood, standardised: standardised), lineage: [])
+    var collected = LaplaceRows(parameters: network.parameterCount)
+    let relative = try normalisation.relative(weights)
+    collected.append(
+      features: features, targets: targets, relativeWeights: relative?[...], normalisation: normalisation)
+    let rows = collected
+    let root = RandomStream(seed: seed)
+    let known: Double? =
+      if case .given(let sd) = prior.noise {
+        normalisation.targetScale.reduce(0) { $0 + (sd / $1) * (sd / $1) } / Double(schema.targets.count)
+      } else { nil }
+    return try start.formed(rows, count: members, threads: threads) { k, workers in
+      let own: @Sendable (Double, String) -> Void = {
+        progress($0, members > 1 ? "network \(k + 1) of \(members), \($1)" : $1)
+      }
+      let seed = root.split(UInt64(k))
+      if rows.isSingle {
+        let outcome = try start.engine(rows, rows.single, training, workers, own).fit(
+          prior, knownVariance: known, seed: seed)
+        return Formed(outcome)
+      }
+      let outcome = try start.engine(rows, rows.double, training, workers, own).fit(
+        prior, knownVariance: known, seed: seed)
+      return Formed(outcome)
+    }
+  }
+
+  /// The posterior after a batch.
+  func updated(
+    by rows: LaplaceRows, training: TrainingSettings, threads: Int, seed: UInt64,
+    progress: @escaping @Sendable (Double, String) -> Void
+  ) throws -> (posterior: Posterior, report: UpdateReport) {
+    let root = RandomStream(seed: seed).split(UInt64(lineage.count))
+    let before = self
+    guard rows.rows > 0 else { return (before, UpdateReport(rows: 0, logEvidence: 0, logEvidenceTotal: logEvidence)) }
+    return try formed(rows, count: members.count, threads: threads) { k, workers in
+      let member = before.members[k]
+      guard let state = member.laplace else { throw UpdateError.unsuitable("the posterior has no curvature") }
+      let seed = root.split(UInt64(k))
+      let own: @Sendable (Double, String) -> Void = { progress($0, "network \(k + 1), \($1)") }
+      if rows.isSingle {
+        let outcome = try before.engine(rows, rows.single, training, workers, own).update(
+          member.theta, state, seed: seed)
+        return Formed(outcome)
+      }
+      let outcome = try before.engine(rows, rows.double, training, workers, own).update(
+        member.theta, state, seed: seed)
+      return Formed(outcome)
+    }
+  }
+
+  private var logEvidence: Double? {
+    let all = members.indices.compactMap { logEvidence(ofMember: $0) }
+    return all.count == members.count && !all.isEmpty ? all.reduce(0, +) / Double(all.count) : nil
+  }
+
+  /// All members formed side by side, and the report.
+  private func formed(
+    _ batch: LaplaceRows, count: Int, threads: Int,
+    _ form: @Sendable (Int, Int) throws -> Formed
+  ) throws -> (posterior: Posterior, report: UpdateReport) {
+    var result = self
+    result.rows += batch.rows
+    var made: [Formed] = []
+    while made.count < count {
+      let first = made.count
+      let wave = min(BLASThreads.workers(threads), count - first)
+      made += try parallelMap(wave, threads: wave) { try form(first + $0, max(1, threads / wave)) }
+    }
+    result.members = made.map {
+      Member(
+        theta: $0.theta, outputRoot: nil, statistics: LinearStatistics(weights: 0, responses: 0), responses: [],
+        laplace: $0.state)
+    }
+    let evidence = made.reduce(0) { $0 + $1.logEvidence } / Double(max(1, made.count))
+    return (
+      result,
+      UpdateReport(
+        rows: batch.rows, logEvidence: evidence - logTargetUnits(rows: batch.rows),
+        logEvidenceTotal: result.logEvidence, distanceToOptimum: made.map(\.state.distanceToOptimum).max(),
+        shift: made.map(\.shift).max())
+    )
+  }
+
+  /// n Σ_c log s_c: what turns a density in normalised units into target units.
+  func logTargetUnits(rows: Int) -> Double {
+    Double(rows) * normalisation.targetScale.reduce(0) { $0 + log($1) }
+  }
+
+  /// The likelihood at a noise variance in normalised units.
+  func likelihood(_ variance: Double) -> any Likelihood {
+    let (targets, classes) = (model.schema.targets.count, model.schema.classes?.count ?? 2)
+    let own = try? model.likelihood.likelihood(targets: targets, classes: classes, variances: [variance])
+    guard let own else { preconditionFailure("a likelihood that was checked when the posterior was made") }
+    return own
+  }
+
+  private func engine<Scalar: BLASScalar>(
+    _ rows: LaplaceRows, _ x: [Scalar], _ training: TrainingSettings, _ threads: Int,
+    _ progress: @escaping @Sendable (Double, String) -> Void
+  ) -> LaplaceEngine<Scalar> {
+    let own = self
+    return LaplaceEngine(
+      network: Network(model.networkOrEmpty), settings: model.laplace ?? LaplaceSettings(), training: training, x: x,
+      y: rows.targetMatrix(columns: model.schema.targets.count), weights: rows.weights,
+      likelihood: { own.likelihood($0) }, hasNoise: model.likelihood.hasNoise, threads: threads, progress: progress)
+  }
+
+  private static func laplaceCertificate(
+    _ settings: LaplaceSettings, _ likelihood: LikelihoodKind, standardised: Bool
+  ) -> Certificate {
+    var conditions: [Certificate.Condition] = []
+    if standardised { conditions.append(.init("normalisation", fixedBy: 1)) }
+    conditions.append(.init("hyper-parameters", fixedBy: 1))
+    if settings.layers != nil { conditions.append(.init("features", fixedBy: 1)) }
+    var reasons = [
+      "Laplace's approximation: what a batch said is kept as the curvature at the weights where that batch ended, which is "
+        + "not the curvature where later batches end.",
+      "Prior precision and noise are those of the first batch.",
+    ]
+    switch settings.structure {
+    case .full: break
+    case .block: reasons.append("The precision keeps no dependence between layers.")
+    case .kronecker:
+      reasons.append("The precision of every layer is a sum of Kronecker products, and keeps none between layers.")
+    case .lowRank: reasons.append("The precision keeps \(settings.rank) directions and a diagonal.")
+    case .diagonal: reasons.append("The precision keeps no dependence between weights.")
+    }
+    switch settings.curvature {
+    case .ggn: break
+    case .monteCarloFisher(let samples):
+      reasons.append("The curvature is estimated from \(samples) drawn \(samples == 1 ? "target" : "targets") a row.")
+    case .empiricalFisher: reasons.append("The curvature is the empirical Fisher matrix, which is not the curvature.")
+    }
+    return Certificate(update: .approximate, conditionalOn: conditions, reasons: reasons)
+  }
+}

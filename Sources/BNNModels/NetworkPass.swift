@@ -1,0 +1,214 @@
+import BNNLinearAlgebra
+
+/// Forward and backward passes of a network of dense layers over blocks of rows, in buffers that are used again: the
+/// hot path of training and curvature, in single or double precision. `Network` has the same mathematics one call at a
+/// time, in values.
+///
+/// Everything is row-major. θ is the flat vector of `Network`, as scalars of the pass.
+public struct NetworkPass<Scalar: BLASScalar> {
+  private struct DenseLayer {
+    let inputs: Int
+    let outputs: Int
+    let activation: Activation
+    /// Where W begins in θ; b follows it.
+    let offset: Int
+  }
+
+  private let layers: [DenseLayer]
+  /// P.
+  public let parameterCount: Int
+  /// C.
+  public var outputs: Int { layers[layers.count - 1].outputs }
+  /// d.
+  public var inputs: Int { layers[0].inputs }
+  public var layerCount: Int { layers.count }
+  /// Rows of the last forward pass.
+  public private(set) var rows = 0
+  /// Rows of δ for each of them in the last backward pass.
+  public private(set) var roots = 0
+  private var preactivations: [[Scalar]]
+  /// h of every layer, rows × outputs.
+  private var values: [[Scalar]]
+  /// δ of every layer in its pre-activations, (roots·rows) × outputs.
+  private var deltas: [[Scalar]]
+  private var input: [Scalar] = []
+
+  public init(_ spec: NetworkSpec) {
+    var size = spec.inputs
+    var offset = 0
+    layers = spec.layers.map { layer in
+      switch layer {
+      case .dense(let units, let activation):
+        defer { (size, offset) = (units, offset + units * (size + 1)) }
+        return DenseLayer(inputs: size, outputs: units, activation: activation, offset: offset)
+      }
+    }
+    parameterCount = offset
+    preactivations = layers.map { _ in [] }
+    values = layers.map { _ in [] }
+    deltas = layers.map { _ in [] }
+  }
+
+  // MARK: Forward
+
+  /// f(x; θ) of m rows (m × d); the input is copied.
+  @_specialize(where Scalar == Float)
+  @_specialize(where Scalar == Double)
+  public mutating func forward(_ x: UnsafeBufferPointer<Scalar>, rows m: Int, _ theta: [Scalar]) {
+    precondition(x.count == m * inputs && theta.count == parameterCount, "rows × d inputs and P weights")
+    rows = m
+    Self.fit(&input, x.count)
+    input.withUnsafeMutableBufferPointer { own in
+      for i in 0..<x.count { own[i] = x[i] }
+    }
+    for index in layers.indices {
+      let layer = layers[index]
+      Self.fit(&values[index], m * layer.outputs)
+      let source = index == 0 ? input : values[index - 1]
+      values[index].withUnsafeMutableBufferPointer { h in
+        guard let h = h.baseAddress, m > 0 else { return }
+        theta.withUnsafeBufferPointer { theta in
+          guard let weights = theta.baseAddress.map({ $0 + layer.offset }) else { return }
+          let bias = weights + layer.inputs * layer.outputs
+          for i in 0..<m { (h + i * layer.outputs).update(from: bias, count: layer.outputs) }
+          source.withUnsafeBufferPointer { source in
+            guard let source = source.baseAddress else { return }
+            Scalar.gemm(
+              transposeA: false, transposeB: true, m: m, n: layer.outputs, k: layer.inputs, alpha: 1, a: source,
+              lda: layer.inputs, b: weights, ldb: layer.inputs, beta: 1, c: h, ldc: layer.outputs)
+          }
+        }
+      }
+      if layer.activation.derivativeNeedsPreactivation { preactivations[index] = values[index] }
+      values[index].withUnsafeMutableBufferPointer { h in
+        layer.activation.apply(to: UnsafeMutableBufferPointer(rebasing: h[0..<(m * layer.outputs)]))
+      }
+    }
+  }
+
+  /// The outputs of the last forward pass, rows × C.
+  @_specialize(where Scalar == Float)
+  @_specialize(where Scalar == Double)
+  public func output() -> Matrix {
+    let last = values[layers.count - 1]
+    var result = Matrix(rows: rows, columns: outputs)
+    for i in 0..<(rows * outputs) { result.storage[i] = Double(last[i]) }
+    return result
+  }
+
+  // MARK: Backward
+
+  /// δ of every layer down to `lowest`, from gradients in the outputs: one matrix (rows × C) for every root.
+  @_specialize(where Scalar == Float)
+  @_specialize(where Scalar == Double)
+  public mutating func backward(_ outputGradients: [Matrix], _ theta: [Scalar], downTo lowest: Int = 0) {
+    let m = rows
+    let r = outputGradients.count
+    roots = r
+    let top = layers.count - 1
+    Self.fit(&deltas[top], r * m * outputs)
+    let size = m * outputs
+    deltas[top].withUnsafeMutableBufferPointer { delta in
+      for (s, gradient) in outputGradients.enumerated() {
+        precondition(gradient.storage.count == size, "a gradient for every output")
+        gradient.storage.withUnsafeBufferPointer { g in
+          for i in 0..<size { delta[s * size + i] = Scalar(g[i]) }
+        }
+      }
+    }
+    for index in stride(from: top, through: lowest, by: -1) {
+      let layer = layers[index]
+      throughActivation(index)
+      guard index > lowest else { break }
+      Self.fit(&deltas[index - 1], r * m * layer.inputs)
+      var below = deltas[index - 1]
+      deltas[index - 1] = []
+      below.withUnsafeMutableBufferPointer { below in
+        deltas[index].withUnsafeBufferPointer { delta in
+          theta.withUnsafeBufferPointer { theta in
+            guard let below = below.baseAddress, let delta = delta.baseAddress, let theta = theta.baseAddress, m > 0
+            else { return }
+            Scalar.gemm(
+              transposeA: false, transposeB: false, m: r * m, n: layer.inputs, k: layer.outputs, alpha: 1, a: delta,
+              lda: layer.outputs, b: theta + layer.offset, ldb: layer.inputs, beta: 0, c: below, ldc: layer.inputs)
+          }
+        }
+      }
+      deltas[index - 1] = below
+    }
+  }
+
+  private mutating func throughActivation(_ index: Int) {
+    let layer = layers[index]
+    guard layer.activation != .identity else { return }
+    let size = rows * layer.outputs
+    let roots = roots
+    var delta = deltas[index]
+    deltas[index] = []
+    delta.withUnsafeMutableBufferPointer { delta in
+      values[index].withUnsafeBufferPointer { h in
+        preactivations[index].withUnsafeBufferPointer { z in
+          for s in 0..<roots {
+            layer.activation.backward(
+              preactivation: z, value: UnsafeBufferPointer(rebasing: h[0..<size]),
+              gradient: UnsafeMutableBufferPointer(rebasing: delta[(s * size)..<((s + 1) * size)]))
+          }
+        }
+      }
+    }
+    deltas[index] = delta
+  }
+
+  /// gradient ← Σᵢ Jᵢᵀgᵢ in θ's order for the layers from `lowest` up, after a backward pass with one root down to it.
+  @_specialize(where Scalar == Float)
+  @_specialize(where Scalar == Double)
+  public func gradient(into gradient: inout [Scalar], downTo lowest: Int = 0) {
+    precondition(roots == 1 && gradient.count == parameterCount, "one root and P numbers")
+    let m = rows
+    gradient.withUnsafeMutableBufferPointer { out in
+      guard let out = out.baseAddress else { return }
+      for index in lowest..<layers.count {
+        let layer = layers[index]
+        let weights = out + layer.offset
+        let bias = weights + layer.inputs * layer.outputs
+        let source = index == 0 ? input : values[index - 1]
+        source.withUnsafeBufferPointer { x in
+          deltas[index].withUnsafeBufferPointer { delta in
+            for j in 0..<layer.outputs { bias[j] = 0 }
+            guard let x = x.baseAddress, let delta = delta.baseAddress, m > 0 else {
+              for j in 0..<(layer.inputs * layer.outputs) { weights[j] = 0 }
+              return
+            }
+            Scalar.gemm(
+              transposeA: true, transposeB: false, m: layer.outputs, n: layer.inputs, k: m, alpha: 1, a: delta,
+              lda: layer.outputs, b: x, ldb: layer.inputs, beta: 0, c: weights, ldc: layer.inputs)
+            for i in 0..<m {
+              let row = delta + i * layer.outputs
+              for j in 0..<layer.outputs { bias[j] += row[j] }
+            }
+          }
+        }
+      }
+    }
+  }
+
+  /// The inputs and δ of one layer (rows × inputs, (roots·rows) × outputs), for the time of the call.
+  public func withFactors<Result>(
+    ofLayer index: Int, _ body: (UnsafeBufferPointer<Scalar>, UnsafeBufferPointer<Scalar>) -> Result
+  ) -> Result {
+    let layer = layers[index]
+    let source = index == 0 ? input : values[index - 1]
+    return source.withUnsafeBufferPointer { x in
+      deltas[index].withUnsafeBufferPointer { delta in
+        body(
+          UnsafeBufferPointer(rebasing: x[0..<(rows * layer.inputs)]),
+          UnsafeBufferPointer(rebasing: delta[0..<(roots * rows * layer.outputs)]))
+      }
+    }
+  }
+
+  /// Buffers only grow: a shorter last block uses the front.
+  private static func fit(_ buffer: inout [Scalar], _ count: Int) {
+    if buffer.count < count { buffer = [Scalar](repeating: 0, count: count) }
+  }
+}

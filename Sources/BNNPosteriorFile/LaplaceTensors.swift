@@ -1,0 +1,56 @@
+import BNNInference
+import BNNModels
+import BNNPosteriors
+import BNNSafetensors
+
+/// The tensors of a Laplace posterior beside its mean: what data said, in its structure, under the prefix `curvature.` and
+/// the structure's own names (`AnyCurvature.tensors`): symmetric matrices as their packed upper triangles.
+extension MemberTensors {
+  func tensors(of state: LaplaceState) -> [Tensor] {
+    state.curvature.tensors.map {
+      Tensor(name: "\(prefix)curvature.\($0.name)", shape: $0.shape, values: $0.values)
+    }
+  }
+
+  func laplaceMember(
+    from store: inout TensorStore, entry: Manifest.MemberEntry
+  ) throws(PosteriorFileError) -> Member {
+    guard let spec = model.network, let settings = model.laplace, let own = entry.laplace else {
+      throw store.corrupt("its manifest has no network or no curvature for its method")
+    }
+    let network = Network(spec)
+    let theta = try join(network.tensors, prefix: prefix, from: &store)
+    guard own.layers.count == 2, own.layers[0] >= 0, own.layers[0] < own.layers[1],
+      own.layers[1] <= network.layers.count,
+      (own.layers[0]..<own.layers[1]) == settings.layers ?? 0..<network.layers.count,
+      entry.weights == theta.count, entry.responses.isEmpty
+    else { throw store.corrupt("its manifest contradicts itself about the layers that are uncertain") }
+    let chosen = own.layers[0]..<own.layers[1]
+    let shapes = network.layers[chosen].map { LayerShape(inputs: $0.inputs, outputs: $0.outputs) }
+    guard case .layers(let prior) = own.prior, prior.count == shapes.count,
+      prior.allSatisfy({ $0 > 0 && $0.isFinite }), own.noiseVariance.map({ $0 > 0 && $0.isFinite }) ?? true,
+      model.likelihood.hasNoise == (own.noiseVariance != nil), own.distanceToOptimum >= 0
+    else { throw store.corrupt("its prior precision or its noise is not valid") }
+    let start = "\(prefix)curvature."
+    var found: [CurvatureTensor] = []
+    for name in store.remaining where name.hasPrefix(start) {
+      guard let shape = store.shape(of: name) else { continue }
+      found.append(
+        CurvatureTensor(
+          name: String(name.dropFirst(start.count)), shape: shape, values: try store.take(name, shape: shape)))
+    }
+    let curvature: AnyCurvature
+    do {
+      curvature = try AnyCurvature(settings.structure, layers: shapes, rank: settings.rank, tensors: found)
+    } catch {
+      throw store.corrupt("\(error)")
+    }
+    let state = LaplaceState(
+      chosen: chosen, curvature: curvature, prior: own.prior, noiseVariance: own.noiseVariance,
+      logEvidence: own.logEvidence, distanceToOptimum: own.distanceToOptimum)
+    guard (try? state.factored()) != nil else { throw store.corrupt("its precision is not positive definite") }
+    return Member(
+      theta: theta, outputRoot: nil, statistics: LinearStatistics(weights: 0, responses: 0), responses: [],
+      laplace: state)
+  }
+}

@@ -1,0 +1,45 @@
+import BNNLinearAlgebra
+
+/// What a Laplace posterior N(θ, Λ⁻¹) over some layers of a network keeps beside its mean: Λ = H + prior, H the sum of every
+/// batch's curvature at the weights where that batch ended.
+public struct LaplaceState: Sendable, Equatable {
+  /// The layers whose weights are uncertain; the others are held at their values of D1.
+  public var chosen: Range<Int>
+  /// H, with the noise in it.
+  public var curvature: AnyCurvature
+  /// Fixed by D1.
+  public var prior: PriorPrecision
+  /// σ² of a Gaussian likelihood in normalised units, fixed by D1; nil for every other.
+  public var noiseVariance: Double?
+  /// Σ log p(D_k | D_<k) of all batches in normalised units, by Laplace's method.
+  public var logEvidence: Double
+  /// Of the last batch's optimum: √(gᵀΛ⁻¹g) with g the gradient there, the distance to the optimum in posterior standard
+  /// deviations.
+  public var distanceToOptimum: Double
+  /// Posterior mean of θ − θ₁ over all weights, of a network linearised at θ₁; nil where the mean is θ itself.
+  public var displacement: [Double]?
+
+  public init(
+    chosen: Range<Int>, curvature: AnyCurvature, prior: PriorPrecision, noiseVariance: Double?, logEvidence: Double,
+    distanceToOptimum: Double, displacement: [Double]? = nil
+  ) {
+    self.chosen = chosen
+    self.curvature = curvature
+    self.prior = prior
+    self.noiseVariance = noiseVariance
+    self.logEvidence = logEvidence
+    self.distanceToOptimum = distanceToOptimum
+    self.displacement = displacement
+  }
+
+  /// Λx for x over the chosen layers.
+  public func precisionTimes(_ x: [Double]) -> [Double] {
+    var result = curvature.times(x)
+    let prior = prior.expanded(curvature.layers)
+    for j in x.indices { result[j] += prior[j] * x[j] }
+    return result
+  }
+
+  /// The side of Λ that solves.
+  public func factored() throws(LinearAlgebraError) -> any CurvatureFactor { try curvature.factored(prior: prior) }
+}
