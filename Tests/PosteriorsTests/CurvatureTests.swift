@@ -111,6 +111,39 @@ import Testing
       "\(structure)")
   }
 
+  /// One layer by itself, more rows than its pairs are multiplied at once, and more than the solves of single rows take.
+  @Test(arguments: [CurvatureStructure.full, .block], Gen.seeds(2))
+  func oneLayerByPairsOfOutputsAndInputs(_ structure: CurvatureStructure, _ seed: UInt64) throws {
+    var gen = Gen(seed: seed)
+    let layer = [LayerShape(inputs: 3, outputs: 4)]
+    let factors = RandomFactors(&gen, layers: layer, rows: 500, roots: 3)
+    let dense = factors.curvature
+    let precision = Naive.sum(dense, .identity(16))
+    let covariance = Naive.inverse(precision).inverse
+    // An entry sums 1,500 products, in single precision 384 at a time: the rest is in double.
+    for (unit, sums) in [(epsilon, 1_500.0), (rounding(of: Float.self), 400)] {
+      let isFloat = unit > epsilon
+      var curvature = AnyCurvature(structure, layers: layer)
+      if isFloat { factors.with(Float.self) { curvature.absorb($0) } }
+      if !isFloat { factors.with(Double.self) { curvature.absorb($0) } }
+      var columns: [Double] = []
+      for j in 0..<16 { columns += curvature.times(Matrix.identity(16).column(j)) }
+      #expect(relativeDifference(columns, dense.storage) <= sums * unit)
+      let factor = try curvature.factored(prior: .layers([1]))
+      let tolerance = sums * unit * Naive.condition(precision)
+      let here: Comment = "\(structure), single precision \(isFloat), seed \(seed)"
+      if isFloat {
+        checkFunctionalCovariances(
+          factor, layers: layer, covariance: covariance, tolerance: tolerance, rows: Float.self, count: 450, gen: &gen,
+          here)
+      } else {
+        checkFunctionalCovariances(
+          factor, layers: layer, covariance: covariance, tolerance: tolerance, rows: Double.self, count: 450,
+          gen: &gen, here)
+      }
+    }
+  }
+
   /// A posterior of the last layer alone is a curvature of that layer: its block of all layers' in the block structures.
   @Test(arguments: [CurvatureStructure.block, .kronecker, .diagonal])
   func aSubsetOfLayersIsTheirBlock(_ structure: CurvatureStructure) throws {
@@ -164,6 +197,20 @@ import Testing
       factors.with(Double.self) { curvature.absorb($0) }
       #expect(throws: LinearAlgebraError.self) { try curvature.factored(prior: .layers([1, 1])) }
     }
+  }
+
+  /// What a network is refused by: blocks of wide layers are not for any memory, products and diagonals are.
+  @Test func numbersHeldCountTheTensors() {
+    let layers = [LayerShape(inputs: 3, outputs: 2)]
+    #expect(CurvatureStructure.full.numbersHeld(layers: layers) == 128)
+    // 3 pairs of outputs with 10 pairs of inputs, and 8 × 8 twice.
+    #expect(CurvatureStructure.block.numbersHeld(layers: layers) == 158)
+    #expect(CurvatureStructure.kronecker.numbersHeld(layers: layers) == 48)
+    #expect(CurvatureStructure.lowRank.numbersHeld(layers: layers, rank: 3) == 64)
+    #expect(CurvatureStructure.diagonal.numbersHeld(layers: layers) == 16)
+    let wide = [LayerShape(inputs: 784, outputs: 100)]
+    #expect(CurvatureStructure.block.numbersHeld(layers: wide) > 1e10)
+    #expect(CurvatureStructure.kronecker.numbersHeld(layers: wide) < 2e6)
   }
 
   @Test func kroneckerTakesNoPrecisionOfEveryWeight() async {

@@ -18,6 +18,23 @@ extension CurvatureStructure {
   /// Whether the prior may have a precision of its own for every weight. Not under Kronecker products: A ⊗ G + diag δ has
   /// no decomposition that does not form it.
   public var takesWeightPrecisions: Bool { self != .kronecker }
+
+  /// The numbers that a curvature of one batch and its factor hold together, 8 bytes each: what to refuse a network by
+  /// before anything is allocated.
+  public func numbersHeld(layers: [LayerShape], rank: Int = LowRankCurvature.defaultRank) -> Double {
+    let p = Double(layers.parameterCount)
+    func sum(_ term: (Double, Double) -> Double) -> Double {
+      layers.reduce(0) { $0 + term(Double($1.inputs + 1), Double($1.outputs)) }
+    }
+    return switch self {
+    case .full: 2 * p * p
+    // Pairs, the block that they say, and its factor.
+    case .block: sum { n, o in n * (n + 1) * o * (o + 1) / 4 + 2 * n * n * o * o }
+    case .kronecker: sum { n, o in 2 * n * n + 2 * o * o + n * o }
+    case .lowRank: (2 * Double(rank) + 2) * p
+    case .diagonal: 2 * p
+    }
+  }
 }
 
 /// What data said of the weights, in some structure: H = Σ over rows of the loss's curvature at the weights that each batch

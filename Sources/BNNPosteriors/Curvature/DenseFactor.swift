@@ -40,7 +40,9 @@ public struct DenseFactor: CurvatureFactor {
     }
   }
 
-  /// ‖R⁻ᵀφ‖² by triangular solves with rows of the Jacobian, a bounded number at a time: O(rows·C·Σ P²).
+  /// ‖R⁻ᵀφ‖² by triangular solves with rows of the Jacobian, a bounded number at a time: O(rows·C·Σ P²). For many rows in
+  /// single precision of a block that is one layer, δ_cᵀ(x̃ᵀΣⱼⱼ'x̃)δ_c' from the inverse Σ by one product of pairs,
+  /// O(P³ + rows·P²/2): an inverse loses digits that such rows do not have.
   @_specialize(where Scalar == Float)
   @_specialize(where Scalar == Double)
   public func functionalCovariances<Scalar: BLASScalar>(_ jacobian: [LayerFactors<Scalar>]) -> Matrix {
@@ -50,6 +52,11 @@ public struct DenseFactor: CurvatureFactor {
     result.storage.withUnsafeMutableBufferPointer { result in
       guard let result = result.baseAddress else { return }
       for (block, own) in zip(blocks, blockLayers) {
+        if Scalar.self == Float.self, own.count == 1, jacobian[own.lowerBound].rows * roots > 4 * block.dimension {
+          let covariance = PairCovariance(of: block, layer: layers[own.lowerBound])
+          covariance.add(jacobian[own.lowerBound], into: result)
+          continue
+        }
         forJacobianRows(of: jacobian[own], layers: layers[own], as: Double.self) { range, rows in
           block.whiten(rows, count: roots * range.count)
           addProducts(

@@ -22,6 +22,12 @@ public struct FullCurvature: Curvature {
   public mutating func absorb<Scalar: BLASScalar>(_ factors: [LayerFactors<Scalar>], weight: Double = 1) {
     precondition(weight >= 0, "a weight cannot be negative")
     guard factors.areFactors(of: layers) else { return }
+    if layers.count == 1 {
+      // The pairs of a single layer sum it at a cost that does not grow with the roots.
+      var pairs = PairSum(layer: layers[0])
+      pairs.absorb(factors[0], weight: weight)
+      return sum.add(pairs.dense)
+    }
     let roots = factors[0].roots
     forJacobianRows(of: factors[...], layers: layers[...], as: Scalar.self) { range, rows in
       sum.add(gramOf: rows, count: roots * range.count, columns: sum.dimension, weight: weight)

@@ -26,15 +26,15 @@ import BNNLinearAlgebra
 }
 
 /// Calls `body` with rows δ ⊗ x̃ over several layers side by side, a bounded number at a time: root s of row i of the
-/// range is row s·range.count + i of the buffer.
+/// range is row s·range.count + i of the buffer. At most `limit` rows, but all roots of an input row.
 @inline(__always) func forJacobianRows<Scalar: BLASScalar, Target: BLASScalar>(
   of factors: ArraySlice<LayerFactors<Scalar>>, layers: ArraySlice<LayerShape>, as type: Target.Type,
-  _ body: (Range<Int>, UnsafeMutablePointer<Target>) -> Void
+  limit: Int = curvatureSlice, _ body: (Range<Int>, UnsafeMutablePointer<Target>) -> Void
 ) {
   guard let first = factors.first, first.rows > 0, first.roots > 0 else { return }
   let width = layers.parameterCount
   // Some 32 MB, within what a matrix product needs to be fast and what a slice may sum.
-  let rows = min(curvatureSlice, max(128, (1 << 22) / max(1, width)))
+  let rows = min(limit, max(128, (1 << 22) / max(1, width)))
   let slice = min(first.rows, max(1, rows / first.roots))
   withScratch(Target.self, slice * first.roots * width) { buffer in
     for start in stride(from: 0, to: first.rows, by: slice) {

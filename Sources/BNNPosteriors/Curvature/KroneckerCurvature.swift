@@ -4,8 +4,8 @@ import BNNLinearAlgebra
 ///
 ///     H_l ≈ Σₖ Aₖ ⊗ Gₖ/nₖ,   A = Σᵢ x̃ᵢx̃ᵢᵀ,   G = Σᵢ Σₛ δᵢₛδᵢₛᵀ,   n = the batch's rows
 ///
-/// over W̃ = [W b] (Martens & Grosse 2015, equations 1–2 of section 3 with sums for means; Ritter, Botev & Barber 2018,
-/// equation 9 for a sequence). Exact for a single dense layer when the curvature in the outputs is the same in every row.
+/// over W̃ = [W b] (Martens & Grosse 2015, section 3, with sums for means; as a posterior and in sequence: Ritter, Botev &
+/// Barber 2018). Exact for a single dense layer when the curvature in the outputs is the same in every row.
 ///
 /// The sum of two Kronecker products is not one, so batches stay apart in a list until `compressed` is asked for: adding
 /// factors instead was off by .6 to 42 % where the nearest product was by .1 to 4 %.

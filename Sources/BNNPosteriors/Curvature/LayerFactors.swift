@@ -15,6 +15,11 @@ public struct LayerShape: Codable, Hashable, Sendable {
   /// Weights and biases.
   public var parameterCount: Int { outputs * (inputs + 1) }
 
+  /// The place in the layer's part of θ of an output's weight on an input; the bias's is that of input number `inputs`.
+  @inline(__always) func place(output j: Int, input k: Int) -> Int {
+    k < inputs ? j * inputs + k : outputs * inputs + j
+  }
+
   /// W̃ = [W b] of the layer's part of θ.
   func augmented(_ weights: ArraySlice<Double>) -> Matrix {
     var result = Matrix(rows: outputs, columns: inputs + 1)

@@ -27,14 +27,15 @@ public struct LowRankCurvature: Curvature {
     directions = Matrix(rows: 0, columns: layers.parameterCount)
   }
 
-  /// O(rows·roots·rank·P), with rows of the Jacobian formed a bounded number at a time.
+  /// O(rows·roots·rank·P), with rows of the Jacobian formed a bounded number at a time: this is the slow structure where
+  /// both the weights and the outputs are many.
   @_specialize(where Scalar == Float)
   @_specialize(where Scalar == Double)
   public mutating func absorb<Scalar: BLASScalar>(_ factors: [LayerFactors<Scalar>], weight: Double = 1) {
     precondition(weight >= 0, "a weight cannot be negative")
     guard factors.areFactors(of: layers), weight > 0 else { return }
     let (roots, width, scale) = (factors[0].roots, directions.columns, weight.squareRoot())
-    forJacobianRows(of: factors[...], layers: layers[...], as: Double.self) { range, rows in
+    forJacobianRows(of: factors[...], layers: layers[...], as: Double.self, limit: max(64, rank)) { range, rows in
       let buffer = UnsafeBufferPointer(start: rows, count: roots * range.count * width)
       stack(Matrix(rows: roots * range.count, columns: width, storage: buffer.map { scale * $0 }))
     }
