@@ -2,15 +2,15 @@
 """bnn-update's Laplace posteriors beside PyTorch and laplace-torch at the same work, in one run, one thread each.
 
     swift build -c release
-    PEERS_HOME=~/peers python3 Tests/Benchmarks/laplace_speed.py .build/release/bnn-update [--runs 3] [--only fashion,uci]
+    PEERS_HOME=~/peers python3 Tests/Benchmarks/laplace_speed.py .build/release/bnn-update [--runs 3] [--only uci]
 
-The rivals are the scripts of ../shared/peers (beside the repository), run by the Python of $PEERS_HOME/venv; that folder's
-README says how to set it up. Without them our side runs alone, and what needs their data is skipped. Both sides take
+The rivals are the scripts of ../shared/peers (beside the repository), run by the Python of $PEERS_HOME/venv; README
+there says how to set it up. Without them our side runs alone, and what needs their data is skipped. Both sides take
 turns, and every figure is the median of the runs: the rivals' of a phase inside their process, data loaded; ours of the
 same phase inside ours (`timings` of --json), and for predictions of the whole process, reading and writing included. A
-fit at the rivals ends with the decomposition that ours needs too. Where several rivals do the same work the ratio is to
-the fastest. "Processor" is user and system time: of the phase at the rivals, of the whole process at ours. Compare it
-with the wall time to see how quiet the machine was.
+Kronecker fit of laplace-torch includes the factors' eigendecomposition. Where several rivals do the same work the ratio
+is to the fastest. Beside the wall time stands the processor time (user and system), which other jobs on the machine
+change less: of the phase at the rivals; at ours the phase's part of the process's, by their wall times.
 
 fashion   Fashion-MNIST (Debian package dataset-fashion-mnist), 784-100-100-10 relu, all 60,000 rows
 uci       7,373 rows of 8 features, 50 tanh units
@@ -63,13 +63,12 @@ class Rivals:
             return
         self.runs.setdefault(peer, []).append(json.loads(lines[0][2:]))
 
-    def seconds(self, peer, phase):
+    def seconds(self, peer, phase, scale=1):
         """Wall and processor time of a phase (medians), or None."""
-        runs = [run for run in self.runs.get(peer, []) if phase in run["t"]]
+        runs = [run for run in self.runs.get(peer, []) if phase in run["t"] and phase in run["cpu"]]
         if not runs:
             return None
-        wall, processor = ([value for run in runs for value in run[key].get(phase, [])] for key in ("t", "cpu"))
-        return statistics.median(wall), statistics.median(processor) if processor else None
+        return tuple(scale * statistics.median([v for run in runs for v in run[key][phase]]) for key in ("t", "cpu"))
 
     def quality(self, peer):
         return self.runs[peer][0]["q"] if self.runs.get(peer) else None
@@ -128,20 +127,26 @@ def phase(name, divisor=1):
     return value
 
 
+def shared(value):
+    """The processor time in `value(run)` seconds of wall time, if they had it in the share that the whole process had."""
+    def processor(run):
+        seconds = value(run)
+        return None if seconds is None else seconds * run["processor"] / run["wall"]
+    return processor
+
+
 def table(title, rows, rivals, command):
-    """Rows of (what, [(rival, its phase, name)], our run, our seconds of a run, the ratio asked for)."""
+    """Rows of (what, [(rival, its phase, scale, label)], our run, our seconds of a run, the ratio asked for)."""
     print(f"\n{title}\n")
-    print("| | rival | wall s | processor s | bnn-update: wall s | whole process, processor s | ratio | asked |")
-    print("|---|---|---|---|---|---|---|---|")
+    print("| | rival | wall s | processor s | bnn-update: wall s | processor s | ratio, wall | ratio, processor | asked |")
+    print("|---|---|---|---|---|---|---|---|---|")
     for what, peers, name, value, asked in rows:
-        timed = [(rivals.seconds(peer, its), label) for peer, its, label in peers]
-        timed = sorted((time, label) for time, label in timed if time)
-        (wall, processor), label = timed[0] if timed else ((None, None), " or ".join(p[2] for p in peers))
-        ours = command.median(name, value)
-        ratio = wall / ours if wall and ours else None
-        print(
-            f"| {what} | {label} | {number(wall)} | {number(processor)} | {number(ours)} | "
-            f"{number(command.median(name, lambda run: run['processor']))} | {number(ratio)} | {asked or ''} |")
+        timed = [(rivals.seconds(*peer), label) for *peer, label in peers]
+        timed = sorted(((time, label) for time, label in timed if time), key=lambda pair: pair[0][1])
+        theirs, label = timed[0] if timed else ((None, None), " or ".join(peer[-1] for peer in peers))
+        ours = (command.median(name, value), command.median(name, shared(value)))
+        ratios = [number(a / b if a and b else None) for a, b in zip(theirs, ours)]
+        print(f"| {what} | {label} | {' | '.join([*map(number, theirs + ours), *ratios])} | {asked or ''} |")
     peaks = [(peer, rivals.megabytes(peer)) for peer in rivals.runs]
     peaks += [(f"bnn-update, {name}", command.median(name, lambda run: run["megabytes"])) for name in command.runs]
     print("\nPeak memory, MB: " + "; ".join(f"{name} {number(peak)}" for name, peak in peaks), flush=True)
@@ -174,23 +179,23 @@ def fashion(rivals, command, folder, runs):
     def whole(run):
         return run["wall"]
 
-    extrapolated = "glm_probit_10k_extrapolated"
+    predicted = f"glm_probit_{PREDICTED}", 10_000 / PREDICTED
     table("Fashion-MNIST, 784-100-100-10 relu, 60,000 rows", [
-        ("Adam, one epoch at batch 256", [("adam", "epoch", "PyTorch")], "kronecker", phase("training", EPOCHS), 1.5),
-        ("Kronecker fit", [("laplace_kron_backpack", "fit_60000", "laplace-torch, BackPACK"),
-                           ("laplace_kron", "fit_60000", "laplace-torch, default")],
+        ("Adam, one epoch at batch 256", [("adam", "epoch", 1, "PyTorch")], "kronecker", phase("training", EPOCHS), 1.5),
+        ("Kronecker fit", [("laplace_kron_backpack", "fit_60000", 1, "laplace-torch, BackPACK"),
+                           ("laplace_kron", "fit_60000", 1, "laplace-torch, default")],
          "kronecker", phase("curvature"), 5),
-        ("diagonal fit", [("laplace_diag_backpack", "fit_60000", "laplace-torch, BackPACK")],
+        ("diagonal fit", [("laplace_diag_backpack", "fit_60000", 1, "laplace-torch, BackPACK")],
          "diagonal", phase("curvature"), 5),
-        ("last layer, full fit", [("laplace_ll_full", "fit_60000", "laplace-torch, default")],
+        ("last layer, full fit", [("laplace_ll_full", "fit_60000", 1, "laplace-torch, default")],
          "last layer", phase("curvature"), 20),
-        ("last layer, evidence optimised", [("laplace_ll_full", "marglik_opt", "laplace-torch, default")],
+        ("last layer, evidence optimised", [("laplace_ll_full", "marglik_opt", 1, "laplace-torch, default")],
          "last layer", phase("evidence"), 20),
         (f"probit predictive, Kronecker, 10,000 rows (rivals: {PREDICTED} rows, scaled)",
-         [("laplace_kron_backpack", extrapolated, "laplace-torch, BackPACK"),
-          ("laplace_kron", extrapolated, "laplace-torch, default")],
+         [("laplace_kron_backpack", *predicted, "laplace-torch, BackPACK"),
+          ("laplace_kron", *predicted, "laplace-torch, default")],
          "predict, kronecker", whole, 500),
-        ("the same, last layer", [("laplace_ll_full", extrapolated, "laplace-torch, default")],
+        ("the same, last layer", [("laplace_ll_full", *predicted, "laplace-torch, default")],
          "predict, last layer", whole, None),
     ], rivals, command)
 
@@ -229,10 +234,10 @@ def uci(rivals, command, folder, runs):
                 ("laplace_full_backpack", "laplace-torch, BackPACK")]
     table("7,373 rows of 8 features, 50 tanh units", [
         ("Adam, 200 epochs at batch 128",
-         [("map_torch", "map_200ep", "PyTorch"), ("map_torch_fused", "map_200ep", "PyTorch, fused")],
+         [("map_torch", "map_200ep", 1, "PyTorch"), ("map_torch_fused", "map_200ep", 1, "PyTorch, fused")],
          "full", phase("training"), 12),
-        ("full fit", [(peer, "fit", label) for peer, label in backends], "full", phase("curvature"), 5),
-        ("evidence optimised", [(peer, "marglik_opt_100", label) for peer, label in backends],
+        ("full fit", [(peer, "fit", 1, label) for peer, label in backends], "full", phase("curvature"), 5),
+        ("evidence optimised", [(peer, "marglik_opt_100", 1, label) for peer, label in backends],
          "full", phase("evidence"), 15),
     ], rivals, command)
     print("\n| 819 test rows | rmse | nll |\n|---|---|---|")
