@@ -10,7 +10,7 @@ import BNNProbability
 /// degrees of freedom (normal when they are infinite).
 ///
 ///     t_{2a}( f₀ + φᵀm, (b/a)(1 + φᵀΛ⁻¹φ) )
-public struct PredictiveDistribution: Sendable, Equatable {
+public struct PredictiveDistribution: AmountPredictive, Equatable {
   public var location: Double
   public var scale: Double
   public var degreesOfFreedom: Double

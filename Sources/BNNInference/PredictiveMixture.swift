@@ -6,21 +6,24 @@ import BNNProbability
   import Musl
 #endif
 
-/// The equally weighted mixture (1/K) Σ t_k of the members' predictives: an opinion pool, not a posterior. With one
-/// member it is that member.
-public struct PredictiveMixture: Sendable, Equatable {
-  public let components: [PredictiveDistribution]
+/// The mixture of Student-t predictives.
+public typealias PredictiveMixture = Pool<PredictiveDistribution>
 
-  public init(_ components: [PredictiveDistribution]) {
+/// The equally weighted mixture (1/K) Σ p_k of the members' predictives: an opinion pool, not a posterior. With one
+/// member it is that member.
+public struct Pool<Component: AmountPredictive>: Sendable {
+  public let components: [Component]
+
+  public init(_ components: [Component]) {
     precondition(!components.isEmpty, "a mixture needs a component")
     self.components = components
   }
 
-  private func average(_ value: (PredictiveDistribution) throws -> Double) rethrows -> Double {
+  private func average(_ value: (Component) throws -> Double) rethrows -> Double {
     try components.reduce(0) { try $0 + value($1) } / Double(components.count)
   }
 
-  public var mean: Double { average(\.location) }
+  public var mean: Double { average(\.mean) }
 
   /// Mean of the members' aleatoric variances.
   public var aleatoricVariance: Double { average(\.aleatoricVariance) }
@@ -28,7 +31,7 @@ public struct PredictiveMixture: Sendable, Equatable {
   /// Mean of the members' epistemic variances and the variance of their means.
   public var epistemicVariance: Double {
     let center = mean
-    return average { $0.epistemicVariance + ($0.location - center) * ($0.location - center) }
+    return average { $0.epistemicVariance + ($0.mean - center) * ($0.mean - center) }
   }
 
   /// √ of the mixture's variance; nil where a member has none.
@@ -37,7 +40,7 @@ public struct PredictiveMixture: Sendable, Equatable {
     var sum = 0.0
     for component in components {
       guard let sd = component.standardDeviation else { return nil }
-      sum += sd * sd + (component.location - center) * (component.location - center)
+      sum += sd * sd + (component.mean - center) * (component.mean - center)
     }
     return (sum / Double(components.count)).squareRoot()
   }
@@ -45,7 +48,7 @@ public struct PredictiveMixture: Sendable, Equatable {
   /// log of the mean density, nats.
   public func logDensity(_ y: Double) throws -> Double {
     let values = try components.map { try $0.logDensity(y) }
-    guard let highest = values.max(), values.count > 1 else { return values[0] }
+    guard let highest = values.max(), values.count > 1, highest > -.infinity else { return values[0] }
     return highest + log(values.reduce(0) { $0 + exp($1 - highest) } / Double(values.count))
   }
 
@@ -59,35 +62,52 @@ public struct PredictiveMixture: Sendable, Equatable {
     // Where the members' quantiles agree but for rounding, so may the signs at the ends.
     if try cumulative(low) >= p { return low }
     if try cumulative(high) <= p { return high }
+    if Component.isDiscrete { return try Bisection.leastCount(above: low, upTo: high) { try cumulative($0) >= p } }
     return try RootFinding.brent(low, high) { y in ((try? cumulative(y)) ?? .nan) - p }
   }
 
-  /// ∫ (F(t) − 1{t ≥ y})² dt, the continuous ranked probability score of an observation; nil where a member has none.
-  ///
+  /// ∫ (F̄(t) − 1{t ≥ y})² dt, the continuous ranked probability score of an observation; nil where a member has none.
+  public func crps(_ y: Double) throws -> Double? { try Component.crps(pooling: components, y) }
+}
+
+extension Pool: Equatable where Component: Equatable {}
+
+extension Pool: AmountPredictive {
+  public static var isDiscrete: Bool { Component.isDiscrete }
+
+  /// nil for pools of different sizes.
+  public static func crps(pooling pools: [Pool], _ y: Double) throws -> Double? {
+    guard Set(pools.map(\.components.count)).count == 1 else { return nil }
+    return try Component.crps(pooling: pools.flatMap(\.components), y)
+  }
+}
+
+extension PredictiveDistribution {
   /// The members' closed forms, less what pooling gains, which is smooth in t and does not depend on y:
   ///
   ///     CRPS(F̄, y) = (1/K) Σ_k CRPS(F_k, y) − (1/K) Σ_k ∫ (F_k(t) − F̄(t))² dt
-  public func crps(_ y: Double) throws -> Double? {
+  public static func crps(pooling components: [PredictiveDistribution], _ y: Double) throws -> Double? {
     var sum = 0.0
     for component in components {
       guard let own = try component.crps(y) else { return nil }
       sum += own
     }
-    return try (sum - spreadOfMembers()) / Double(components.count)
+    return try (sum - spread(of: components)) / Double(components.count)
   }
 
   /// Σ_k ∫ (F_k(t) − F̄(t))² dt to some 10⁻⁸ of the members' scale.
-  private func spreadOfMembers() throws -> Double {
+  private static func spread(of components: [PredictiveDistribution]) throws -> Double {
     guard components.count > 1 else { return 0 }
-    let center = mean
-    let unit = average(\.scale)
+    let count = Double(components.count)
+    let center = components.reduce(0) { $0 + $1.location } / count
+    let unit = components.reduce(0) { $0 + $1.scale } / count
     let knots = components.flatMap { own in
       [-8.0, 0, 8].map { (own.location - center + $0 * own.scale) / unit }
     }.sorted()
     return try unit
       * Integration.overReals(knots: knots, tolerance: 1e-9) { x in
         guard let values = try? components.map({ try $0.cumulative(center + unit * x) }) else { return .nan }
-        let pooled = values.reduce(0, +) / Double(values.count)
+        let pooled = values.reduce(0, +) / count
         return values.reduce(0) { $0 + ($1 - pooled) * ($1 - pooled) }
       }
   }

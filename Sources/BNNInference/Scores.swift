@@ -18,10 +18,22 @@ public struct RowScore: Sendable, Equatable {
   public var negativeLogLikelihood: Double
   /// Squared error of the predictive mean.
   public var squaredError: Double
-  /// Continuous ranked probability score; nil where it does not exist (ν ≤ 1).
+  /// Continuous ranked probability score; nil where it does not exist (ν ≤ 1) or is not computed.
   public var crps: Double?
   /// Whether the target is inside the central 90 % interval.
   public var isInside90: Bool
+}
+
+extension RowScore {
+  /// The scores of a prediction at what was observed.
+  public init<Predictive: AmountPredictive>(_ prediction: Predictive, at y: Double) throws {
+    let error = y - prediction.mean
+    let upTo = try prediction.cumulative(y)
+    let below = Predictive.isDiscrete ? try prediction.cumulative(y - 1) : upTo
+    self.init(
+      negativeLogLikelihood: -(try prediction.logDensity(y)), squaredError: error * error,
+      crps: try prediction.crps(y), isInside90: upTo >= 0.05 && below <= 0.95)
+  }
 }
 
 extension RegressionScores {
@@ -53,12 +65,7 @@ extension Posterior {
       try parallelMap(targets.rows, threads: threads) { i in
         var prediction = predictions[i * outputs + c]
         if let weights { prediction = PredictiveMixture(prediction.components.map { $0.weighing(weights[i]) }) }
-        let y = targets[i, c]
-        let error = y - prediction.mean
-        let probability = try prediction.cumulative(y)
-        return RowScore(
-          negativeLogLikelihood: -(try prediction.logDensity(y)), squaredError: error * error,
-          crps: try prediction.crps(y), isInside90: probability >= 0.05 && probability <= 0.95)
+        return try RowScore(prediction, at: targets[i, c])
       }
     }
   }
@@ -83,9 +90,15 @@ public struct PairedComparison: Sendable, Equatable {
   public init(_ a: [[RowScore]], _ b: [[RowScore]]) {
     precondition(a.count == b.count && zip(a, b).allSatisfy { $0.count == $1.count }, "the same rows of both")
     let n = a.first?.count ?? 0
-    let each = (0..<n).map { i in
-      a.indices.reduce(0) { $0 + a[$1][i].negativeLogLikelihood - b[$1][i].negativeLogLikelihood }
-    }
+    self.init(
+      differences: (0..<n).map { i in
+        a.indices.reduce(0) { $0 + a[$1][i].negativeLogLikelihood - b[$1][i].negativeLogLikelihood }
+      })
+  }
+
+  /// From δᵢ = nllᵢ(a) − nllᵢ(b) of every row.
+  public init(differences each: [Double]) {
+    let n = each.count
     let mean = each.reduce(0, +) / Double(max(1, n))
     difference = mean
     let squares = each.reduce(0) { $0 + ($1 - mean) * ($1 - mean) }

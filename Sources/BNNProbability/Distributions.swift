@@ -61,6 +61,14 @@ public enum Distributions {
     return try finite(gsl_cdf_fdist_Q(x, nu1, nu2), "fUpperTail(\(x), \(nu1), \(nu2))")
   }
 
+  /// P(G > x) for the gamma distribution of this shape a > 0 and rate 1; x ≥ 0, perhaps ∞. At a whole a it is P(Y < a)
+  /// for a count with mean x.
+  public static func gammaUpperTail(_ x: Double, shape a: Double) throws(GSLError) -> Double {
+    guard a > 0, x >= 0 else { throw GSLError("gammaUpperTail(\(x))", reason: "needs x ≥ 0 and a shape above 0") }
+    GSL.prepare()
+    return x.isFinite ? try finite(gsl_cdf_gamma_Q(x, a, 1), "gammaUpperTail(\(x), shape \(a))") : 0
+  }
+
   private static func check(_ p: Double, _ name: String) throws(GSLError) {
     GSL.prepare()
     guard p > 0, p < 1 else { throw GSLError(name, reason: "the probability must lie between 0 and 1, got \(p)") }

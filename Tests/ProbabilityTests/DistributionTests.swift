@@ -108,4 +108,24 @@ import Testing
     let upper = try Distributions.chiSquaredUpperTail(x, degreesOfFreedom: 2)
     #expect(relativeDifference(upper, exp(-x / 2)) <= 20 * epsilon)
   }
+
+  /// At a whole shape a: P(G > x) = e^{−x} Σ_{k<a} x^k/k!, a sum of positive terms.
+  @Test func upperTailOfGammas() throws {
+    for x in [0.0, 1e-3, 1, 7.5, 40] {
+      for a in [1, 2, 10, 60] {
+        var (term, sum) = (exp(-x), 0.0)
+        for k in 1...a {
+          sum += term
+          term *= x / Double(k)
+        }
+        let found = try Distributions.gammaUpperTail(x, shape: Double(a))
+        // GSL's series and fractions for the incomplete gamma function keep about 14 digits.
+        #expect((found - sum).magnitude <= 1e-13 * sum, "x = \(x), a = \(a)")
+      }
+    }
+    #expect(try Distributions.gammaUpperTail(.infinity, shape: 3) == 0)
+    #expect(try Distributions.gammaUpperTail(1e6, shape: 3) == 0)
+    #expect(throws: GSLError.self) { try Distributions.gammaUpperTail(-1, shape: 3) }
+    #expect(throws: GSLError.self) { try Distributions.gammaUpperTail(1, shape: 0) }
+  }
 }

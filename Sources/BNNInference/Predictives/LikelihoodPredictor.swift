@@ -1,0 +1,79 @@
+import BNNLinearAlgebra
+import BNNModels
+
+/// What is predicted for one row, target by target.
+public enum RowPrediction: Sendable {
+  /// Amounts and counts, in the targets' own units.
+  case amounts([any AmountPredictive])
+  /// Classes; `categorical` has one target.
+  case classes([ClassPredictive])
+}
+
+/// From the Gaussian over a row's outputs, one per member, to what is predicted of the targets, for every likelihood.
+/// Members are pooled with equal weights. Make it once and use it from any thread.
+public struct LikelihoodPredictor: Sendable {
+  public let kind: LikelihoodKind
+  public let targets: Int
+  /// y = center + scale·(normalised y), one each per target; of Gaussian kinds only.
+  private let centers: [Double]
+  private let scales: [Double]
+  private let classes: ClassPredictor
+
+  /// - Parameters:
+  ///   - classes: C of `categorical`.
+  ///   - centers, scales: of the targets' normalisation; counts and classes have none. Empty is 0 and 1.
+  ///   - seed: of the draws of `monteCarlo`.
+  public init(
+    kind: LikelihoodKind, targets: Int = 1, classes: Int = 2, centers: [Double] = [], scales: [Double] = [],
+    classMethod: ClassMethod = .probit, seed: UInt64 = 0
+  ) {
+    self.kind = kind
+    self.targets = targets
+    self.centers = centers.isEmpty ? [Double](repeating: 0, count: targets) : centers
+    self.scales = scales.isEmpty ? [Double](repeating: 1, count: targets) : scales
+    precondition(self.centers.count >= targets && self.scales.count >= targets, "one center and scale per target")
+    self.classes = ClassPredictor(method: classMethod, outputs: kind == .categorical ? classes : 1, seed: seed)
+  }
+
+  /// The prediction of a row.
+  ///
+  /// - Parameters:
+  ///   - members: f ~ N(m, S) of every member.
+  ///   - noiseVariances: σ² in normalised units, per member and target; of `gaussian` only.
+  /// - Throws: `UpdateError.notFinite` when a prediction overflows.
+  public func callAsFunction(_ members: [OutputGaussian], noiseVariances: [[Double]] = []) throws -> RowPrediction {
+    switch kind {
+    case .gaussian:
+      return .amounts(
+        try (0..<targets).map { t in
+          Pool(try members.indices.map { try gaussian(members[$0], t, noise: noiseVariances[$0][t]) })
+        })
+    case .heteroscedastic:
+      return .amounts(
+        try (0..<targets).map { t in
+          Pool(
+            try members.map { try HeteroscedasticPredictive($0, target: t, center: centers[t], scale: scales[t]) })
+        })
+    case .poisson:
+      return .amounts(
+        try (0..<targets).map { t in
+          Pool(
+            try members.map { try CountPredictive(logRateMean: $0.mean[t], logRateVariance: $0.covariance[t, t]) })
+        })
+    case .bernoulli:
+      return .classes(
+        (0..<targets).map { t in ClassPredictive(pooling: members.map { classes($0.marginal(t)) }) })
+    case .categorical: return .classes([ClassPredictive(pooling: members.map { classes($0) })])
+    }
+  }
+
+  private func gaussian(_ f: OutputGaussian, _ t: Int, noise: Double) throws -> PredictiveDistribution {
+    let (scale, variance) = (scales[t], max(0, f.covariance[t, t]))
+    let prediction = PredictiveDistribution(
+      location: centers[t] + scale * f.mean[t], scale: abs(scale) * (variance + noise).squareRoot(),
+      degreesOfFreedom: .infinity, epistemicVariance: scale * scale * variance,
+      aleatoricVariance: scale * scale * noise)
+    guard prediction.location.isFinite, prediction.scale.isFinite else { throw UpdateError.notFinite("a prediction") }
+    return prediction
+  }
+}
