@@ -13,7 +13,7 @@ extension Posterior {
       case "update":
         words += ["update", "p\(entry.number - 1).safetensors", "D\(entry.number).csv"]
         // A moving tangent that was told to stay where it was.
-        if entry.method != model.method.rawValue { words += ["--method", entry.method] }
+        if entry.method != model.methodName { words += ["--method", entry.method] }
       default: return "# update \(entry.number) was made by `\(entry.action)`"
       }
       for (setting, flag) in [
@@ -50,7 +50,9 @@ extension Posterior {
     if !categories.isEmpty { words += Self.flag("--categorical", categories.joined(separator: ",")) }
     if let time = schema.time { words += Self.flag("--time", time) }
     if let weights = schema.weights { words += Self.flag("--weights", weights) }
-    words += ["--method", model.method.rawValue]
+    words += ["--method", model.methodName]
+    if model.likelihood != .gaussian { words += ["--likelihood", model.likelihood.rawValue] }
+    if let laplace = model.laplace { words += LaplaceOptions.flags(laplace) }
     var units: [String] = []
     var activation: String?
     for case .dense(let count, let function) in model.network?.layers.dropLast() ?? [] {

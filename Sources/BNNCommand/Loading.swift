@@ -142,6 +142,9 @@ extension Posterior {
 
   /// σ per target in the target's units; nil while not identified.
   func noiseDeviations(of member: Member) -> [Double?] {
+    if let own = member.laplace {
+      return own.noiseVariance.map { variance in normalisation.targetScale.map { variance.squareRoot() * $0 } } ?? []
+    }
     guard let last = member.responses.indices.last else { return [] }
     return model.schema.targets.indices.map { c in
       let spread = member.outputRoot.map { root in root.row(c).reduce(0) { $0 + $1 * $1 } } ?? 1
@@ -151,8 +154,12 @@ extension Posterior {
     }
   }
 
-  /// κ·a/b per response; nil while not identified.
-  func priorPrecisions(of member: Member) -> [Double?] { member.responses.map(\.priorPrecision) }
+  /// κ·a/b per response, or one a layer of a Laplace posterior where they differ; nil while not identified.
+  func priorPrecisions(of member: Member) -> [Double?] {
+    guard let own = member.laplace else { return member.responses.map(\.priorPrecision) }
+    guard case .layers(let values) = own.prior else { return [] }
+    return Set(values).count == 1 ? [values[0]] : values
+  }
 
   private func overMembers(_ values: (Member) -> [Double?]) -> [Double?] {
     let each = members.map(values)
@@ -160,7 +167,10 @@ extension Posterior {
   }
 
   /// Weights that move, per member.
-  var movingWeights: Int { (members.first?.statistics.weights ?? 0) * (members.first?.responses.count ?? 0) }
+  var movingWeights: Int {
+    if let own = members.first?.laplace { return own.curvature.layers.reduce(0) { $0 + $1.parameterCount } }
+    return (members.first?.statistics.weights ?? 0) * (members.first?.responses.count ?? 0)
+  }
 
   private func average(_ values: [Double?]) -> Double? {
     let present = values.compactMap { $0 }

@@ -14,20 +14,23 @@ struct UpdateSummary {
   func print(_ console: Console) {
     console.result([
       ("rows", .integer(report.rows)), ("rows_total", .integer(posterior.rows)),
-      ("method", .string(posterior.model.method.rawValue)), ("structure", .string(FullPrecision.structure)),
+      ("method", .string(posterior.model.methodName)), ("structure", .string(structure)),
+      ("likelihood", .string(posterior.model.likelihood.rawValue)),
       ("parameters", .integer(posterior.movingWeights)), ("members", .integer(posterior.members.count)),
       ("log_evidence", .optional(report.logEvidence)), ("log_evidence_total", .optional(report.logEvidenceTotal)),
       ("certificate", certificateJSON(posterior)), ("noise", .perTarget(posterior.noiseDeviations)),
       ("prior_precision", .perTarget(posterior.priorPrecisions)), ("identified", .boolean(posterior.isProper)),
       ("subspace_share", .optional(report.subspaceShare)),
       ("not_identified", .strings((try? posterior.unidentifiedNames()) ?? [])), ("output", .string(output)),
-      ("misfit", .optional(report.misfit)), ("seconds", .number(seconds)),
+      ("misfit", .optional(report.misfit)), ("distance_to_optimum", .optional(report.distanceToOptimum)),
+      ("shift", .optional(report.shift)), ("seconds", .number(seconds)),
     ])
     let number = posterior.lineage.count
     console.say(
       "\(output): \(action == "fit" ? "fitted" : "update \(number)"), \(report.rows) rows"
         + (action == "fit" ? "" : " (\(posterior.rows) in all)")
-        + ", \(posterior.model.method.rawValue), \(posterior.movingWeights) weights"
+        + ", \(posterior.model.methodName)\(posterior.model.laplace == nil ? "" : ", \(structure)"), "
+        + "\(posterior.movingWeights) weights"
         + (posterior.members.count > 1 ? " in each of \(posterior.members.count) members" : "")
         + (report.logEvidence.map { ", log evidence \(readable($0)) nats" } ?? ""))
     if let share = report.subspaceShare {
@@ -40,19 +43,31 @@ struct UpdateSummary {
         "the linearisation point moved; the map that carries the earlier rows there misses \(readable(100 * misfit)) % of the "
           + "squared derivatives")
     }
+    if let distance = report.distanceToOptimum, let shift = report.shift {
+      console.say(
+        "the mean "
+          + (action == "fit" ? "" : "moved by \(readable(shift)) standard deviations of the posterior before, and ")
+          + "is \(readable(distance)) of its own from the optimum"
+          + (distance > 0.1 ? "; more --epochs come closer" : ""))
+    }
     if let missing = try? posterior.unidentifiedNames(), !missing.isEmpty {
       console.say(notIdentified(missing))
     } else {
       console.say(
-        "noise \(readable(posterior.noiseDeviations)), prior precision \(readable(posterior.priorPrecisions)), certificate "
+        (posterior.model.likelihood.hasNoise ? "noise \(readable(posterior.noiseDeviations)), " : "")
+          + "prior precision \(readable(posterior.priorPrecisions)), certificate "
           + posterior.certificate.update.rawValue + conditions)
     }
-    if action == "fit" {
+    if action == "fit", posterior.model.laplace != nil {
+      console.say("the file has \(size(bytes)); an update trains on the new rows and needs them all in memory")
+    } else if action == "fit" {
       console.say(
         "the file has \(size(bytes)); an update needs about \(memory) of memory and \(cost) for every 1,000 rows"
           + (moveSeconds.map { ", and to move the linearisation point up to \(duration($0))" } ?? ""))
     }
   }
+
+  private var structure: String { posterior.model.laplace?.structure.rawValue ?? FullPrecision.structure }
 
   private var conditions: String {
     let fixed = posterior.certificate.conditionalOn.map { condition in

@@ -156,6 +156,10 @@ public struct Posterior: Sendable, Equatable {
 }
 
 extension ModelDescription {
+  /// The method as a user asks for it: a tangent whose likelihood is not Gaussian is a Laplace posterior of the linearised
+  /// network.
+  public var methodName: String { (laplace?.isLinearised == true ? Method.tangent : method).rawValue }
+
   /// The numbers that a network must give a row.
   public var outputs: Int {
     likelihood.outputs(targets: schema.targets.count, classes: schema.classes?.count ?? 2)

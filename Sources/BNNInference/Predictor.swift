@@ -1,5 +1,6 @@
 import BNNDatasets
 import BNNLinearAlgebra
+import BNNModels
 import BNNPosteriors
 
 /// A posterior made ready to predict: a value, `Sendable`, without locks or shared state. Make it once, use it from any
@@ -25,11 +26,37 @@ public struct Predictor: Sendable {
   public let schema: Schema
   private let normalisation: Normalisation
   private let members: [ReadyMember]
+  /// Of a Laplace posterior: outputs are Gaussian, and the likelihood makes targets of them.
+  private let laplace: ReadyLaplace?
 
+  private struct ReadyLaplace: Sendable {
+    let moments: [LaplaceMoments]
+    /// σ² in normalised units, per member and target.
+    let noise: [[Double]]
+    let likelihood: LikelihoodPredictor
+  }
+
+  /// - Parameters:
+  ///   - classMethod: how a Gaussian over outputs becomes probabilities of classes.
+  ///   - seed: of the draws of a Monte Carlo method.
   /// - Throws: `UpdateError.notIdentified` while a flat prior leaves directions open.
-  public init(_ posterior: Posterior) throws {
+  public init(_ posterior: Posterior, classMethod: ClassMethod = .probit, seed: UInt64 = 0) throws {
     schema = posterior.schema
     normalisation = posterior.normalisation
+    if posterior.model.method == .laplace {
+      let network = Network(posterior.model.networkOrEmpty)
+      let targets = posterior.schema.targets.count
+      let states = posterior.members.compactMap(\.laplace)
+      laplace = ReadyLaplace(
+        moments: try zip(posterior.members, states).map { try LaplaceMoments(network, $0.theta, $1) },
+        noise: states.map { [Double](repeating: $0.noiseVariance ?? 0, count: targets) },
+        likelihood: LikelihoodPredictor(
+          kind: posterior.model.likelihood, targets: targets, classes: posterior.schema.classes?.count ?? 2,
+          centers: normalisation.targetCenter, scales: normalisation.targetScale, classMethod: classMethod, seed: seed))
+      members = []
+      return
+    }
+    laplace = nil
     let outputs = posterior.schema.targets.count
     members = try posterior.members.map { member in
       guard member.isProper else { throw UpdateError.notIdentified(try posterior.unidentifiedNames()) }
@@ -48,9 +75,30 @@ public struct Predictor: Sendable {
     try predict(features: Matrix(rows: 1, columns: row.count, storage: row))
   }
 
-  /// n rows of features (n × d) → one mixture per row and target, index i·C + c.
+  /// n rows of features (n × d) → what is predicted of each, for every likelihood: amounts, counts or classes.
   ///
   /// - Throws: as for one row.
+  public func predictions(features: Matrix, threads: Int = 1) throws -> [RowPrediction] {
+    try check(features)
+    guard let laplace else {
+      let outputs = schema.targets.count
+      let all = try predict(features: features, threads: threads)
+      return (0..<features.rows).map { i in .amounts((0..<outputs).map { all[i * outputs + $0] }) }
+    }
+    let pieces = (features.rows + Self.piece - 1) / Self.piece
+    return try parallelMap(pieces, threads: threads) { piece in
+      let start = piece * Self.piece
+      let x = normalisation.features(features.rows(start..<min(start + Self.piece, features.rows)))
+      let moments = laplace.moments.map { $0.linearised(x) }
+      return try (0..<x.rows).map { i in
+        try laplace.likelihood(moments.map { $0.row(i) }, noiseVariances: laplace.noise)
+      }
+    }.flatMap { $0 }
+  }
+
+  /// n rows of features (n × d) → one mixture per row and target, index i·C + c.
+  ///
+  /// - Throws: as for one row; `UpdateError.unsuitable` for a likelihood that is not Gaussian (`predictions` has them all).
   public func predict(features: Matrix, threads: Int = 1) throws -> [PredictiveMixture] {
     let all = try components(features: features, threads: threads)
     return (all.first ?? []).indices.map { i in PredictiveMixture(all.map { $0[i] }) }
@@ -58,11 +106,8 @@ public struct Predictor: Sendable {
 
   /// The predictive of every member: result[k][i·C + c] for member k, row i, output c.
   public func components(features: Matrix, threads: Int = 1) throws -> [[PredictiveDistribution]] {
-    guard features.columns == schema.features.count else {
-      throw UpdateError.unsuitable(
-        "a row has \(features.columns) features and the model \(schema.features.count): "
-          + schema.features.joined(separator: ", "))
-    }
+    try check(features)
+    if let laplace { return try components(features: features, laplace, threads: threads) }
     let pieces = (features.rows + Self.piece - 1) / Self.piece
     return try members.map { member in
       try parallelMap(pieces, threads: threads) { piece in
@@ -71,6 +116,27 @@ public struct Predictor: Sendable {
         return try self.predictive(member, member.basis.design(features: x), rows: x.rows)
       }.flatMap { $0 }
     }
+  }
+
+  private func check(_ features: Matrix) throws {
+    guard features.columns == schema.features.count else {
+      throw UpdateError.unsuitable(
+        "a row has \(features.columns) features and the model \(schema.features.count): "
+          + schema.features.joined(separator: ", "))
+    }
+  }
+
+  private func components(
+    features: Matrix, _ laplace: ReadyLaplace, threads: Int
+  ) throws -> [[PredictiveDistribution]] {
+    let rows = try predictions(features: features, threads: threads)
+    let pools = try rows.flatMap { row -> [PredictiveMixture] in
+      guard case .amounts(let all) = row, let pools = all as? [PredictiveMixture] else {
+        throw UpdateError.unsuitable("the targets are classes or counts, and have no normal predictive")
+      }
+      return pools
+    }
+    return laplace.moments.indices.map { k in pools.map { $0.components[k] } }
   }
 
   private func predictive(

@@ -49,7 +49,42 @@ extension RegressionScores {
   }
 }
 
+/// The scores of every row of a table, by what its targets are.
+public enum TableScores: Sendable {
+  /// Amounts and counts, one list per target.
+  case amounts([[RowScore]])
+  case classes([ClassRowScore])
+}
+
 extension Posterior {
+  /// Scores of every row, for every likelihood.
+  ///
+  /// - Parameters: as `rowScores`, and how a Gaussian over outputs becomes probabilities of classes.
+  /// - Throws: as `rowScores`.
+  public func tableScores(
+    features: Matrix, targets: Matrix, weights: [Double]? = nil, classMethod: ClassMethod = .probit, threads: Int = 1
+  ) throws -> TableScores {
+    guard features.rows > 0 else { throw UpdateError.unsuitable("there are no rows to score") }
+    guard model.likelihood != .gaussian else {
+      return .amounts(try rowScores(features: features, targets: targets, weights: weights, threads: threads))
+    }
+    let predictions = try Predictor(self, classMethod: classMethod).predictions(features: features, threads: threads)
+    if model.likelihood.isClassification {
+      return .classes(
+        predictions.enumerated().compactMap { i, row in
+          guard case .classes(let own) = row else { return nil }
+          return ClassRowScore(own[0], observed: Int(targets[i, 0]))
+        })
+    }
+    return .amounts(
+      try (0..<targets.columns).map { t in
+        try predictions.enumerated().compactMap { i, row in
+          guard case .amounts(let own) = row else { return nil }
+          return try RowScore(own[t], at: targets[i, t])
+        }
+      })
+  }
+
   /// Scores of every row, one list per target; features n × d, targets n × C.
   ///
   /// - Parameter weights: w of every row, which is scored under its own noise σ²/w; nil is 1 for all. Means over rows count

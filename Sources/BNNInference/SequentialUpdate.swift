@@ -48,7 +48,8 @@ public struct SequentialUpdate: Sendable {
   private let moves: Bool
   /// The rows themselves, for a Laplace posterior; nil for every other.
   private var collected: LaplaceRows?
-  private let training: TrainingSettings
+  /// How a Laplace posterior finds the batch's optimum; may be changed until `finish`.
+  public var training: TrainingSettings
   private var rows = 0
 
   /// - Parameters:

@@ -5,7 +5,9 @@ import BNNPosteriorFile
 
 struct Evaluate: ParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "Score predictions on rows whose targets are known: rmse, nll, crps, coverage.")
+    abstract:
+      "Score predictions on rows whose targets are known: rmse, nll, crps, coverage; classes: accuracy, nll, brier, ece."
+  )
 
   @Argument(help: "The posterior file.")
   var posterior: String
@@ -16,6 +18,7 @@ struct Evaluate: ParsableCommand {
   @Option(name: .long, help: "Another posterior to score on the same rows; exit 2 when the first is worse than it.")
   var against: String?
 
+  @OptionGroup var predictive: PredictiveOptions
   @OptionGroup var properties: PropertyOptions
   @OptionGroup var tables: DataOptions
   @OptionGroup var levels: UnseenOptions
@@ -30,34 +33,40 @@ struct Evaluate: ParsableCommand {
     let rows = try Dataset(readingAll: reader)
     remark(on: reader, console)
     let each = try score(own, rows)
-    let scores = each.map { RegressionScores($0) }
     let theirs = try other.map { try score($0, rows) }
     let comparison = try theirs.map { try compare(each, $0) }
-    var object = [("rows", JSONText.integer(rows.rows))] + members(scores)
-    say(own, rows.rows, scores, console)
+    var object = [("rows", JSONText.integer(rows.rows))] + members(each)
+    say(own, rows.rows, each, console)
 
     if let other, let against, let theirs, let comparison {
-      let otherScores = theirs.map { RegressionScores($0) }
       object.append(
         (
           "against",
           .object(
-            members(otherScores) + [
+            members(theirs) + [
               ("nll_difference", .number(comparison.difference)),
               ("standard_error", .optional(comparison.standardError)), ("worse", .boolean(comparison.isWorse)),
             ])
         ))
       if comparison.isWorse { object.append(("refused", .object([("why", .string("worse"))]))) }
       console.say("\(against), on the same rows:")
-      say(other, rows.rows, otherScores, console)
+      say(other, rows.rows, theirs, console)
       console.say(verdict(comparison))
     }
     console.result(object)
     if comparison?.isWorse == true { throw ExitCode(ExitStatus.found) }
   }
 
-  private func compare(_ own: [[RowScore]], _ other: [[RowScore]]) throws -> PairedComparison {
-    let result = PairedComparison(own, other)
+  private func compare(_ own: TableScores, _ other: TableScores) throws -> PairedComparison {
+    let result: PairedComparison
+    switch (own, other) {
+    case (.amounts(let own), .amounts(let other)): result = PairedComparison(own, other)
+    case (.classes(let own), .classes(let other)): result = PairedComparison(own, other)
+    default:
+      throw CommandFailure(
+        ExitStatus.usage, "one posterior predicts classes and the other amounts", file: against,
+        remedy: "compare posteriors of the same targets")
+    }
     guard result.difference.isFinite else {
       throw CommandFailure(
         ExitStatus.failed, "the two cannot be compared: a row's predicted density is too small for a number",
@@ -85,20 +94,42 @@ struct Evaluate: ParsableCommand {
     return other
   }
 
-  private func score(_ own: Posterior, _ rows: Dataset) throws -> [[RowScore]] {
-    try own.rowScores(
-      features: rows.featureMatrix, targets: rows.targetMatrix, weights: rows.weights, threads: global.workers)
+  private func score(_ own: Posterior, _ rows: Dataset) throws -> TableScores {
+    try own.tableScores(
+      features: rows.featureMatrix, targets: rows.targetMatrix, weights: rows.weights,
+      classMethod: predictive.method, threads: global.workers)
   }
 
-  private func members(_ scores: [RegressionScores]) -> [(String, JSONText)] {
-    [
+  private func members(_ each: TableScores) -> [(String, JSONText)] {
+    let scores: [RegressionScores]
+    switch each {
+    case .amounts(let all): scores = all.map { RegressionScores($0) }
+    case .classes(let all):
+      let own = ClassScores(all)
+      return [
+        ("nll", .number(own.negativeLogLikelihood)), ("accuracy", .number(own.accuracy)), ("brier", .number(own.brier)),
+        ("ece", .number(own.expectedCalibrationError)),
+      ]
+    }
+    return [
       ("nll", .perTarget(scores.map(\.negativeLogLikelihood))),
       ("rmse", .perTarget(scores.map(\.rootMeanSquaredError))),
       ("crps", .perTarget(scores.map(\.crps))), ("coverage_90", .perTarget(scores.map(\.coverage90))),
     ]
   }
 
-  private func say(_ own: Posterior, _ rows: Int, _ scores: [RegressionScores], _ console: Console) {
+  private func say(_ own: Posterior, _ rows: Int, _ each: TableScores, _ console: Console) {
+    let scores: [RegressionScores]
+    switch each {
+    case .amounts(let all): scores = all.map { RegressionScores($0) }
+    case .classes(let all):
+      let score = ClassScores(all)
+      console.say(
+        "\(own.model.schema.targets[0]): \(rows) rows, accuracy \(readable(100 * score.accuracy)) %, nll "
+          + "\(readable(score.negativeLogLikelihood)) nats a row, brier \(readable(score.brier)), expected calibration error "
+          + readable(score.expectedCalibrationError))
+      return
+    }
     for (name, score) in zip(own.model.schema.targets, scores) {
       console.say(
         "\(name): \(rows) rows, rmse \(readable(score.rootMeanSquaredError)), nll "

@@ -15,6 +15,8 @@ enum TangentLimit {
   static let subspace = 100_000_000
   /// Units of the last hidden layer beyond which a last-layer posterior is refused.
   static let lastLayer = 10_000
+  /// Rows of the largest dense matrix of a Laplace posterior.
+  static let dense = 20_000
   /// Weights beyond which a network is refused.
   static let network = 20_000_000
 }
@@ -50,7 +52,10 @@ struct Fit: ParsableCommand {
 
   @Option(
     name: .long,
-    help: "tangent, moving-tangent, last-layer or linear (default: tangent up to 2,000 weights, then last-layer).")
+    help: """
+      tangent, moving-tangent, last-layer, linear or laplace (default: tangent up to 2,000 weights, then last-layer; laplace \
+      where the likelihood is not gaussian).
+      """)
   var method: String?
 
   @Option(
@@ -66,8 +71,13 @@ struct Fit: ParsableCommand {
   @Option(name: .long, help: "tanh, relu, gelu, sigmoid, softplus or identity.")
   var activation = "tanh"
 
-  @Option(name: .long, help: "gaussian.")
-  var likelihood = "gaussian"
+  @Option(
+    name: .long,
+    help: """
+      gaussian, heteroscedastic, poisson (counts), bernoulli (two classes) or categorical (default: gaussian for numbers, \
+      classes for text).
+      """)
+  var likelihood: String?
 
   @Option(name: .long, help: "Independently initialised networks, each with a posterior of its own.")
   var members = 1
@@ -85,15 +95,8 @@ struct Fit: ParsableCommand {
   @Option(name: .long, help: "standard (by D1's mean and deviation, then frozen) or none.")
   var normalize = "standard"
 
-  @Option(name: .long, help: "Train with Adam for this many passes (default: second-order steps on all rows).")
-  var epochs: Int?
-
-  @Option(name: .long, help: "Adam's minibatch.")
-  var batchSize = 64
-
-  @Option(name: .long, help: "Adam's first learning rate; it falls to 0.")
-  var learningRate = 5e-3
-
+  @OptionGroup var laplace: LaplaceOptions
+  @OptionGroup var training: TrainingOptions
   @OptionGroup var destination: OutputOptions
   @OptionGroup var tables: DataOptions
   @OptionGroup var global: GlobalOptions
@@ -104,7 +107,19 @@ struct Fit: ParsableCommand {
       let all = Method.allCases.map(\.rawValue).joined(separator: ", ")
       throw ValidationError("--method is one of \(all); got \"\(method)\"")
     }
-    guard likelihood == "gaussian" else { throw ValidationError("--likelihood is gaussian, got \"\(likelihood)\"") }
+    if let likelihood {
+      guard let kind = LikelihoodKind(rawValue: likelihood) else {
+        let all = LikelihoodKind.allCases.map(\.rawValue).joined(separator: ", ")
+        throw ValidationError("--likelihood is one of \(all); got \"\(likelihood)\"")
+      }
+      if kind != .gaussian, let method, method != Method.laplace.rawValue, method != Method.tangent.rawValue {
+        throw ValidationError("--likelihood \(likelihood) belongs to --method laplace or tangent, not \(method)")
+      }
+      if kind != .gaussian, subspace != nil { throw ValidationError("--subspace belongs to --likelihood gaussian") }
+    }
+    if laplace.isUsed, method != nil, method != Method.laplace.rawValue {
+      throw ValidationError("--structure, --layers, --curvature and --prior-per-layer belong to --method laplace")
+    }
     guard Activation(rawValue: activation) != nil else {
       let all = Activation.allCases.map(\.rawValue).joined(separator: ", ")
       throw ValidationError("--activation is one of \(all); got \"\(activation)\"")
@@ -113,11 +128,6 @@ struct Fit: ParsableCommand {
       throw ValidationError("--normalize is standard or none, got \"\(normalize)\"")
     }
     guard (1...100).contains(members) else { throw ValidationError("--members is between 1 and 100, got \(members)") }
-    if let epochs, epochs < 1 { throw ValidationError("--epochs must be at least 1, got \(epochs)") }
-    guard batchSize >= 1 else { throw ValidationError("--batch-size must be at least 1, got \(batchSize)") }
-    guard learningRate > 0, learningRate.isFinite else {
-      throw ValidationError("--learning-rate must be a positive number, got \(learningRate)")
-    }
     if noise.setting == .given(0) { throw ValidationError("--noise must be a positive number or auto") }
     guard noise.isReasonable else { throw ValidationError("--noise must be between 1e-100 and 1e100, or auto") }
     guard priorPrecision.isReasonable else {
@@ -142,7 +152,7 @@ struct Fit: ParsableCommand {
     if members > 1, method == Method.linear.rawValue { throw ValidationError("a linear model has one member") }
   }
 
-  private func units() throws -> [Int] {
+  func units() throws -> [Int] {
     let parts = hidden.split(separator: ",", omittingEmptySubsequences: false)
     let units = parts.compactMap { Int($0.trimmingCharacters(in: .whitespaces)) }
     guard units.count == parts.count, units.allSatisfy({ (1...100_000).contains($0) }) else {
@@ -154,12 +164,23 @@ struct Fit: ParsableCommand {
   func run() throws { try execute(global.console).print(global.console) }
 
   /// Columns that the flags leave out by name or by naming the others; no news to the user.
-  private func unused(_ header: [String]) -> [String] { features == nil ? names(ignore) ?? [] : header }
+  func unused(_ header: [String]) -> [String] { features == nil ? names(ignore) ?? [] : header }
 
   private var choice: ColumnChoice {
     ColumnChoice(
-      targets: target, features: names(features), ignore: names(ignore) ?? [], categorical: names(categorical) ?? [],
+      targets: target, kind: targetChoice, features: names(features), ignore: names(ignore) ?? [],
+      categorical: names(categorical) ?? [],
       weights: weights, time: time)
+  }
+
+  private var targetChoice: TargetChoice {
+    switch likelihood.flatMap(LikelihoodKind.init) {
+    case nil:
+      method == nil || method == Method.laplace.rawValue || method == Method.tangent.rawValue ? .automatic : .number
+    case .gaussian, .heteroscedastic: .number
+    case .poisson: .count
+    case .bernoulli, .categorical: .classes
+    }
   }
 
   /// A flat prior cannot choose between an intercept and the sum of all levels.
@@ -195,16 +216,15 @@ struct Fit: ParsableCommand {
     var posterior = fitted.posterior
     let trained = posterior.model.method != .linear
     var settings = tables.lineageSettings(summary)
-    if trained { settings["optimiser"] = epochs == nil ? "l-bfgs" : "adam" }
-    if let epochs {
-      settings["epochs"] = String(epochs)
-      settings["batch_size"] = String(batchSize)
-      settings["learning_rate"] = String(learningRate)
+    if trained {
+      let own = training.settings(
+        rows: summary.rows, weights: posterior.model.network.map { Network($0).parameterCount } ?? 0)
+      settings.merge(TrainingOptions.lineage(own)) { $1 }
     }
     posterior.lineage = [
       LineageEntry(
         number: 1, action: "fit", rows: summary.rows, rowDigest: summary.digest.description,
-        method: posterior.model.method.rawValue, settings: settings, logEvidence: fitted.report.logEvidence,
+        method: posterior.model.methodName, settings: settings, logEvidence: fitted.report.logEvidence,
         seed: global.seed, version: libraryVersion, parent: nil, label: destination.label,
         subspaceShare: fitted.report.subspaceShare,
         timeRange: reader.timeRange.map { [$0.first, $0.last] })
@@ -219,6 +239,9 @@ struct Fit: ParsableCommand {
   private func fitNetwork(
     _ reader: DatasetReader, header: [String], schema: Schema, prior: PriorSettings, console: Console
   ) throws -> ((posterior: Posterior, report: UpdateReport), BatchSummary) {
+    if let kind = try laplaceLikelihood(schema) {
+      return try fitLaplace(reader, header: header, schema: schema, prior: prior, likelihood: kind, console: console)
+    }
     let spec = NetworkSpec(
       inputs: schema.features.count, hidden: try units(), outputs: schema.targets.count,
       activation: Activation(rawValue: activation) ?? .tanh)
@@ -281,7 +304,7 @@ struct Fit: ParsableCommand {
       spec, method: chosen, schema: schema, features: dataset.featureMatrix, targets: dataset.targetMatrix,
       weights: dataset.weights,
       normalisation: normalisation, standardised: normalize == "standard", prior: prior,
-      training: TrainingSettings(epochs: epochs, batchSize: batchSize, learningRate: learningRate), members: members,
+      training: training.settings(rows: dataset.rows, weights: weights), members: members,
       subspace: subspace, seed: global.seed, threads: global.workers,
       progress: { _, message in console.progress(message) })
     console.clearProgress()

@@ -6,7 +6,7 @@ import Foundation
 
 struct Predict: ParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "Predict rows: mean, spread and quantiles.")
+    abstract: "Predict rows: mean, spread and quantiles; or classes with their probabilities.")
 
   @Argument(help: "The posterior file.")
   var posterior: String
@@ -26,6 +26,7 @@ struct Predict: ParsableCommand {
   @Option(name: .long, help: "Columns of the table that are copied in front as they are, comma-separated.")
   var keep: String?
 
+  @OptionGroup var predictive: PredictiveOptions
   @OptionGroup var properties: PropertyOptions
   @OptionGroup var tables: DataOptions
   @OptionGroup var levels: UnseenOptions
@@ -68,20 +69,26 @@ struct Predict: ParsableCommand {
     let reader = try DatasetReader(
       path: data, schema: own.model.schema, targets: .none, options: levels.apply(to: tables.options), keeping: kept)
     let probabilities = try probabilities()
-    let columns = columnNames(own.model.schema.targets, probabilities)
-    if let both = kept.first(where: columns.contains) {
+    let classes = own.model.likelihood.isClassification ? own.model.schema.classes ?? ["0", "1"] : []
+    let columns =
+      classes.isEmpty ? columnNames(own.model.schema.targets, probabilities) : classes.map { "p_\($0)" }
+    if let both = kept.first(where: { columns.contains($0) || (!classes.isEmpty && $0 == "class") }) {
       throw CommandFailure.usage(
         "--keep \(both) would have the name of a column of predictions", remedy: "rename it in \(reader.file)")
     }
     let form = target.flatMap(PredictionTable.Form.init(suffixOf:)) ?? (global.json ? .json : .csv)
-    var table = PredictionTable(form: form, kept: kept, names: columns)
+    var table = PredictionTable(form: form, kept: kept + (classes.isEmpty ? [] : ["class"]), names: columns)
+    let predictor = try Predictor(own, classMethod: predictive.method, seed: global.seed)
     while let block = try reader.nextBlock(maxRows: blockRows) {
-      let outputs = own.model.schema.targets.count
-      let predictions = try own.predictMixture(features: block.featureMatrix, threads: global.workers)
-      for i in 0..<block.rows {
-        table.add(
-          kept: block.kept.map { $0[i] },
-          values: try (0..<outputs).flatMap { try cells(predictions[i * outputs + $0], probabilities) })
+      let predictions = try predictor.predictions(features: block.featureMatrix, threads: global.workers)
+      for (i, prediction) in predictions.enumerated() {
+        let copied = block.kept.map { $0[i] }
+        switch prediction {
+        case .amounts(let all):
+          table.add(kept: copied, values: try all.flatMap { try cells($0, probabilities) })
+        case .classes(let all):
+          table.add(kept: copied + [classes[all[0].mostProbable]], values: all[0].probabilities)
+        }
       }
       if target == nil, form == .csv { Console.write(table.takeText(), to: STDOUT_FILENO) }
       console.progress("\(reader.file): \(table.rows) rows predicted")
@@ -110,7 +117,7 @@ struct Predict: ParsableCommand {
     return percent == percent.rounded() ? String(format: "q%02d", Int(percent)) : "q\(percent)"
   }
 
-  private func cells(_ prediction: PredictiveMixture, _ levels: [Double]) throws -> [Double?] {
+  private func cells(_ prediction: any AmountPredictive, _ levels: [Double]) throws -> [Double?] {
     [
       prediction.mean, prediction.standardDeviation, prediction.epistemicVariance.squareRoot(),
       prediction.aleatoricVariance.squareRoot(),

@@ -18,6 +18,7 @@ struct Update: ParsableCommand {
   @Flag(name: .long, help: "Absorb rows that the lineage says were absorbed before.")
   var allowRepeatedData = false
 
+  @OptionGroup var training: TrainingOptions
   @OptionGroup var destination: ReplacementOptions
   @OptionGroup var properties: PropertyOptions
   @OptionGroup var tables: DataOptions
@@ -42,6 +43,8 @@ struct Update: ParsableCommand {
     let reader = try DatasetReader(
       path: data, schema: prior.model.schema, options: levels.apply(to: tables.options), readsTime: true)
     let stays = prior.model.method == .movingTangent && properties.method == Method.tangent.rawValue
+    let isLaplace = prior.model.method == .laplace
+    // How many rows there are is known when they are read; the choice between second-order steps and Adam can wait.
     var update = SequentialUpdate(prior, moving: !stays)
     let summary = try absorb(reader, into: &update, threads: global.workers, console: console)
     var settings = tables.lineageSettings(summary, levels)
@@ -54,6 +57,10 @@ struct Update: ParsableCommand {
       }
       settings[UpdateSetting.repeatedData] = "true"
     }
+    if isLaplace {
+      update.training = training.settings(rows: summary.rows, weights: prior.members[0].theta.count)
+      settings.merge(TrainingOptions.lineage(update.training)) { $1 }
+    }
     var (next, report) = try update.finish(
       threads: global.workers, seed: global.seed, progress: { _, message in console.progress(message) })
     console.clearProgress()
@@ -61,7 +68,7 @@ struct Update: ParsableCommand {
       prior.lineage + [
         LineageEntry(
           number: prior.lineage.count + 1, action: "update", rows: summary.rows, rowDigest: summary.digest.description,
-          method: (stays ? Method.tangent : prior.model.method).rawValue, settings: settings,
+          method: stays ? Method.tangent.rawValue : prior.model.methodName, settings: settings,
           logEvidence: report.logEvidence, seed: global.seed, version: libraryVersion, parent: file.digest,
           label: destination.label, subspaceShare: report.subspaceShare,
           timeRange: reader.timeRange.map { [$0.first, $0.last] })
@@ -70,7 +77,7 @@ struct Update: ParsableCommand {
     if destination.inPlace { try refuseChanged(file) }
     try AtomicFile.write(bytes, to: output, replacing: destination.replaces)
     if summary.rows > prior.rows, prior.model.method != .linear,
-      prior.model.method != .movingTangent
+      prior.model.method != .movingTangent, !isLaplace
     {
       console.note(
         "this batch is larger than everything seen before it (\(summary.rows) rows against \(prior.rows)): a network "
@@ -165,7 +172,7 @@ struct PropertyOptions: ParsableArguments {
     try same("--time", time, model.schema.time ?? "no column of times")
     try same("--weights", weights, model.schema.weights ?? "no row weights")
     let staysInPlace = allowsStaying && model.method == .movingTangent && method == Method.tangent.rawValue
-    if !staysInPlace { try same("--method", method, model.method.rawValue) }
+    if !staysInPlace { try same("--method", method, model.methodName) }
     try same("--subspace", subspace.map(String.init), model.subspace.map(String.init) ?? "none")
     try same("--likelihood", likelihood, model.likelihood.rawValue)
     try same("--members", members.map(String.init), String(posterior.members.count))

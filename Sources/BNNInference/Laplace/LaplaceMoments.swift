@@ -3,6 +3,19 @@ import BNNModels
 import BNNPosteriors
 import BNNProbability
 
+/// Means and covariances of a network's outputs at n rows: n × C and n × C².
+struct OutputMoments: Sendable {
+  let mean: Matrix
+  let covariance: Matrix
+
+  /// Of one row.
+  func row(_ i: Int) -> OutputGaussian {
+    let c = mean.columns
+    return OutputGaussian(
+      mean: Array(mean.row(i)), covariance: Matrix(rows: c, columns: c, storage: Array(covariance.row(i))))
+  }
+}
+
 /// A Laplace posterior made ready to predict: the distribution of a network's outputs.
 struct LaplaceMoments: Sendable {
   let network: Network
@@ -25,11 +38,11 @@ struct LaplaceMoments: Sendable {
 
   /// The mean of f and J Λ⁻¹ Jᵀ of normalised inputs (n × C and n × C²), of the network linearised: Gaussian outputs. Computed in
   /// the structure; a Jacobian is never formed.
-  func linearised(_ x: Matrix) -> (mean: Matrix, covariance: Matrix) {
+  func linearised(_ x: Matrix) -> OutputMoments {
     isSingle ? linearised(x, as: Float.self) : linearised(x, as: Double.self)
   }
 
-  private func linearised<Scalar: BLASScalar>(_ x: Matrix, as: Scalar.Type) -> (mean: Matrix, covariance: Matrix) {
+  private func linearised<Scalar: BLASScalar>(_ x: Matrix, as: Scalar.Type) -> OutputMoments {
     var pass = NetworkPass<Scalar>(network.spec)
     let own = theta.map { Scalar($0) }
     x.storage.map { Scalar($0) }.withUnsafeBufferPointer { pass.forward($0, rows: x.rows, own) }
@@ -45,7 +58,7 @@ struct LaplaceMoments: Sendable {
     if let displacement {
       accumulate(1, network.jacobian(x, theta).multiplied(by: displacement), into: &mean.storage)
     }
-    return (mean, covariance)
+    return OutputMoments(mean: mean, covariance: covariance)
   }
 
   /// f(x; θ) of the network itself, not linearised, at weights drawn from the posterior: one matrix (n × C) a draw. Draw s uses

@@ -1,0 +1,145 @@
+import ArgumentParser
+import BNNInference
+import BNNModels
+import BNNPosteriors
+
+/// What a Laplace posterior keeps: properties that a fit fixes.
+struct LaplaceOptions: ParsableArguments {
+  @Option(
+    name: .long,
+    help: """
+      laplace only: full, block (every layer), kronecker, low-rank (directions and a diagonal) or diagonal (default: full up \
+      to 2,000 weights, then kronecker).
+      """)
+  var structure: String?
+
+  @Option(
+    name: .long,
+    help: "laplace only: the layers whose weights are uncertain, as last, 2 or 1-2 counted from 0 (default: all).")
+  var layers: String?
+
+  @Option(name: .long, help: "laplace only: ggn (exact), fisher (one drawn target a row) or empirical-fisher.")
+  var curvature = "ggn"
+
+  @Option(name: .long, help: "laplace only: directions of a low-rank structure.")
+  var rank = LowRankCurvature.defaultRank
+
+  @Flag(name: .long, help: "laplace only: a prior precision of its own for every layer.")
+  var priorPerLayer = false
+
+  private static let kinds: [(name: String, kind: CurvatureKind)] = [
+    ("ggn", .ggn), ("fisher", .monteCarloFisher(samples: 1)), ("empirical-fisher", .empiricalFisher),
+  ]
+
+  /// Whether a flag asks for what only `laplace` has.
+  var isUsed: Bool { structure != nil || layers != nil || curvature != "ggn" || priorPerLayer }
+
+  func validate() throws {
+    if let structure, CurvatureStructure(rawValue: structure) == nil {
+      let all = CurvatureStructure.allCases.map(\.rawValue).joined(separator: ", ")
+      throw ValidationError("--structure is one of \(all); got \"\(structure)\"")
+    }
+    guard Self.kinds.contains(where: { $0.name == curvature }) else {
+      throw ValidationError("--curvature is ggn, fisher or empirical-fisher; got \"\(curvature)\"")
+    }
+    guard rank >= 1 else { throw ValidationError("--rank must be at least 1, got \(rank)") }
+    if let layers, layers != "last", bounds(layers) == nil {
+      throw ValidationError("--layers is last, a number from 0 on, or two of them such as 1-2; got \"\(layers)\"")
+    }
+  }
+
+  private func bounds(_ text: String) -> Range<Int>? {
+    let parts = text.split(separator: "-", omittingEmptySubsequences: false).map { Int($0) }
+    guard let first = parts.first ?? nil, let last = parts.last ?? nil, parts.count <= 2, first >= 0, first <= last
+    else { return nil }
+    return first..<(last + 1)
+  }
+
+  /// - Parameter isLinearised: for `--method tangent` with a likelihood that is not Gaussian.
+  func settings(for network: Network, isLinearised: Bool = false) throws -> LaplaceSettings {
+    let count = network.layers.count
+    let chosen = layers == "last" ? (count - 1)..<count : layers.flatMap(bounds)
+    if let chosen, chosen.upperBound > count {
+      throw CommandFailure.usage(
+        "--layers \(layers ?? "") names a layer that is not there: the network has \(count), 0 to \(count - 1)",
+        remedy: "name layers that it has")
+    }
+    let uncertain = network.parameterRange(ofLayers: chosen ?? 0..<count).count
+    let own =
+      structure.flatMap { CurvatureStructure(rawValue: $0) }
+      ?? (uncertain <= TangentLimit.automatic ? .full : .kronecker)
+    let widest = network.layers[chosen ?? 0..<count].map(\.parameterCount).max() ?? 0
+    let size = own == .full ? uncertain : own == .block ? widest : 0
+    guard size <= TangentLimit.dense else {
+      throw CommandFailure.usage(
+        "the structure \(own.rawValue) would need a \(size) × \(size) matrix",
+        remedy: "use --structure kronecker or diagonal")
+    }
+    if own == .lowRank, rank > TangentLimit.subspace / max(1, uncertain) {
+      throw CommandFailure.usage(
+        "\(rank) directions of \(uncertain) weights are more numbers than the \(TangentLimit.subspace) that are possible",
+        remedy: "use --rank \(max(1, TangentLimit.subspace / uncertain)) or less")
+    }
+    return LaplaceSettings(
+      structure: own, layers: chosen == 0..<count ? nil : chosen,
+      curvature: Self.kinds.first { $0.name == curvature }?.kind ?? .ggn, rank: rank, priorPerLayer: priorPerLayer,
+      isLinearised: isLinearised)
+  }
+
+  /// The flags that ask for these settings.
+  static func flags(_ settings: LaplaceSettings) -> [String] {
+    var words = settings.isLinearised ? [] : ["--structure", settings.structure.rawValue]
+    if let layers = settings.layers {
+      words += [
+        "--layers", layers.count == 1 ? "\(layers.lowerBound)" : "\(layers.lowerBound)-\(layers.upperBound - 1)",
+      ]
+    }
+    if let kind = kinds.first(where: { $0.kind == settings.curvature }), kind.name != "ggn" {
+      words += ["--curvature", kind.name]
+    }
+    if settings.structure == .lowRank { words += ["--rank", String(settings.rank)] }
+    if settings.priorPerLayer { words.append("--prior-per-layer") }
+    return words
+  }
+}
+
+/// How a network is trained: settings of a fit or an update, not properties of the posterior.
+struct TrainingOptions: ParsableArguments {
+  @Option(
+    name: .long,
+    help: """
+      Train with Adam for this many passes (default: second-order steps on all rows; 10 passes where rows × weights are \
+      beyond 10^9).
+      """)
+  var epochs: Int?
+
+  @Option(name: .long, help: "Adam's minibatch.")
+  var batchSize = 64
+
+  @Option(name: .long, help: "Adam's first learning rate; it falls to 0.")
+  var learningRate = 5e-3
+
+  func validate() throws {
+    if let epochs, epochs < 1 { throw ValidationError("--epochs must be at least 1, got \(epochs)") }
+    guard batchSize >= 1 else { throw ValidationError("--batch-size must be at least 1, got \(batchSize)") }
+    guard learningRate > 0, learningRate.isFinite else {
+      throw ValidationError("--learning-rate must be a positive number, got \(learningRate)")
+    }
+  }
+
+  /// Second-order steps go through all rows several hundred times.
+  func settings(rows: Int, weights: Int) -> TrainingSettings {
+    TrainingSettings(
+      epochs: epochs ?? (rows > 1_000_000_000 / max(1, weights) ? 10 : nil), batchSize: batchSize,
+      learningRate: learningRate)
+  }
+
+  /// What the lineage keeps of a training.
+  static func lineage(_ settings: TrainingSettings) -> [String: String] {
+    guard let epochs = settings.epochs else { return ["optimiser": "l-bfgs"] }
+    return [
+      "optimiser": "adam", "epochs": String(epochs), "batch_size": String(settings.batchSize),
+      "learning_rate": String(settings.learningRate),
+    ]
+  }
+}

@@ -1,0 +1,76 @@
+import BNNDatasets
+import BNNInference
+import BNNModels
+import BNNPosteriors
+
+extension Fit {
+  /// The likelihood of a fit that is Laplace's: asked for, or asked by the targets; nil for the linear family.
+  func laplaceLikelihood(_ schema: Schema) throws -> LikelihoodKind? {
+    let given = likelihood.flatMap(LikelihoodKind.init)
+    let kind: LikelihoodKind =
+      if let given { given } else if let classes = schema.classes {
+        classes.count == 2 ? .bernoulli : .categorical
+      } else { .gaussian }
+    if kind == .bernoulli, let classes = schema.classes, classes.count != 2 {
+      throw CommandFailure.usage(
+        "--likelihood bernoulli takes two classes, and the target has \(classes.count)",
+        remedy: "use --likelihood categorical")
+    }
+    return kind != .gaussian || method == Method.laplace.rawValue || laplace.isUsed ? kind : nil
+  }
+
+  func fitLaplace(
+    _ reader: DatasetReader, header: [String], schema: Schema, prior: PriorSettings, likelihood: LikelihoodKind,
+    console: Console
+  ) throws -> ((posterior: Posterior, report: UpdateReport), BatchSummary) {
+    if prior.isFlat {
+      throw CommandFailure.usage(
+        "a Laplace posterior of a network needs a prior, and --prior-precision 0 is none",
+        remedy: "leave it out, or give a positive number")
+    }
+    if noise.setting != .auto, likelihood != .gaussian {
+      throw CommandFailure.usage(
+        "--noise belongs to a gaussian likelihood, not \(likelihood.rawValue)", remedy: "leave it out")
+    }
+    let spec = NetworkSpec(
+      inputs: schema.features.count, hidden: try units(),
+      outputs: likelihood.outputs(targets: schema.targets.count, classes: schema.classes?.count ?? 2),
+      activation: Activation(rawValue: activation) ?? .tanh)
+    let network = Network(spec)
+    guard network.parameterCount <= TangentLimit.network else {
+      throw CommandFailure.usage(
+        "a network with \(network.parameterCount) weights is more than the \(TangentLimit.network) that are possible",
+        remedy: "use fewer or smaller layers (--hidden)")
+    }
+    let isTangent = method == Method.tangent.rawValue
+    if isTangent, network.parameterCount > TangentLimit.automatic {
+      throw CommandFailure.usage(
+        "the tangent of a network with \(network.parameterCount) weights and a \(likelihood.rawValue) likelihood is more than "
+          + "the \(TangentLimit.automatic) that are possible", remedy: "use --method laplace, or fewer units (--hidden)"
+      )
+    }
+    let settings = try laplace.settings(for: network, isLinearised: isTangent)
+    let dataset = try Dataset(readingAll: reader)
+    remark(on: reader, console, expected: Set(unused(header)))
+    var summary = BatchSummary()
+    summary.add(dataset)
+    summary.finish(reader)
+    guard dataset.rows >= 2 else {
+      throw CommandFailure(
+        ExitStatus.badData, "a network needs at least two rows to start from, got \(dataset.rows)", file: reader.file,
+        remedy: "fit on more rows")
+    }
+    let normalisation =
+      normalize == "standard"
+      ? Normalisation.fit(dataset, targetKind: schema.targetKind)
+      : .identity(features: schema.features.count, targets: schema.targets.count)
+    let fitted = try Posterior.laplace(
+      spec, settings: settings, likelihood: likelihood, schema: schema, features: dataset.featureMatrix,
+      targets: dataset.targetMatrix, weights: dataset.weights, normalisation: normalisation,
+      standardised: normalize == "standard", prior: prior,
+      training: training.settings(rows: dataset.rows, weights: network.parameterCount), members: members,
+      seed: global.seed, threads: global.workers, progress: { _, message in console.progress(message) })
+    console.clearProgress()
+    return (fitted, summary)
+  }
+}
