@@ -45,6 +45,7 @@ import Testing
     #expect(nothing.singularValues == [])
     #expect(Naive.orthonormalityError(ofRows: nothing.rightVectors) <= 20 * epsilon)
     #expect(try SymmetricEigen(of: Matrix(rows: 0, columns: 0)).values == [])
+    #expect(try SymmetricEigen.values(of: Matrix(rows: 0, columns: 0)) == [])
   }
 
   @Test(arguments: [1, 2, 5, 26, 80], [1.0, 1e6])
@@ -62,6 +63,10 @@ import Testing
     let eigen = try SymmetricEigen(of: a)
     let rounding = 10 * Double(n) * epsilon
     for (value, truth) in zip(eigen.values, values.sorted()) { #expect((value - truth).magnitude <= rounding) }
+    // Alone they come by another iteration, with the same bound.
+    for (value, truth) in zip(try SymmetricEigen.values(of: a), values.sorted()) {
+      #expect((value - truth).magnitude <= rounding)
+    }
     #expect(Naive.orthonormalityError(ofRows: eigen.vectors) <= rounding * Double(n).squareRoot())
     var rebuilt = eigen.vectors
     for i in 0..<n { for j in 0..<n { rebuilt[i, j] *= eigen.values[i] } }
@@ -80,6 +85,7 @@ import Testing
     let a = Matrix([[1, value], [value, 1]])
     #expect(throws: LinearAlgebraError.self) { try SingularValueDecomposition(of: a) }
     #expect(throws: LinearAlgebraError.self) { try SymmetricEigen(of: a) }
+    #expect(throws: LinearAlgebraError.self) { try SymmetricEigen.values(of: a) }
   }
 
   /// Householder's Q: orthonormal to a modest multiple of ε·n, and of the same span: rows less their projections vanish.

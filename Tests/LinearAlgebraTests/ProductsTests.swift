@@ -27,6 +27,29 @@ import Testing
     }
   }
 
+  /// On either side, and what stands below the diagonal is not read.
+  @Test(arguments: [1, 3, 17, 64])
+  func symmetricProductsMatchTripleLoops(n: Int) {
+    var gen = Gen(seed: UInt64(n))
+    var upper = gen.matrix(rows: n, columns: n)
+    var both = upper
+    for i in 0..<n {
+      for j in 0..<i {
+        both[i, j] = upper[j, i]
+        upper[i, j] = .nan
+      }
+    }
+    let (tall, wide) = (gen.matrix(rows: n, columns: 5), gen.matrix(rows: 5, columns: n))
+    for (result, a, b) in [
+      (Matrix.product(symmetric: upper, tall), both, tall),
+      (Matrix.product(symmetric: upper, wide, onRight: true), wide, both),
+    ] {
+      let bound = Naive.product(Naive.absolute(a), Naive.absolute(b)).storage.map { Double(n + 2) * epsilon * $0 }
+      #expect(within(result.storage, Naive.product(a, b).storage, bound))
+    }
+    #expect(Matrix.product(symmetric: both, Matrix(rows: n, columns: 0)) == Matrix(rows: n, columns: 0))
+  }
+
   @Test func accumulateScalesAndKeeps() {
     var gen = Gen(seed: 1)
     let (a, b) = (gen.matrix(rows: 5, columns: 6), gen.matrix(rows: 6, columns: 4))

@@ -7,8 +7,8 @@ import BNNLinearAlgebra
 /// over W̃ = [W b] (Martens & Grosse 2015, section 3, with sums for means; as a posterior and in sequence: Ritter, Botev &
 /// Barber 2018). Exact for a single dense layer when the curvature in the outputs is the same in every row.
 ///
-/// The sum of two Kronecker products is not one, so batches stay apart in a list until `compressed` is asked for: adding
-/// factors instead was off by .6 to 42 % where the nearest product was by .1 to 4 %.
+/// The sum of two Kronecker products is not one, so batches stay apart in a list until `compressed` is asked for. Adding
+/// their factors would give a product, but a worse one than the nearest (figures in Papers/martens-2015-kfac.md).
 public struct KroneckerCurvature: Curvature {
   public static let structure = CurvatureStructure.kronecker
 
