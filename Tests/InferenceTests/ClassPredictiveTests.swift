@@ -203,6 +203,22 @@ import Testing
     #expect(ClassPredictive(pooling: [members[0], unknowing]).mutualInformation == nil)
   }
 
+  @Test func drawsOfOutputsAreAveraged() throws {
+    let found = ClassPredictive(averaging: [[0.5], [-2]])
+    let p = (sigma(0.5) + sigma(-2)) / 2
+    #expect(relativeDifference(found.probabilities, [1 - p, p]) < 8 * epsilon)
+    let members = [0.5, -2].map { ClassPredictive(averaging: [[$0]]) }
+    let pooled = ClassPredictive(pooling: members)
+    #expect(try (#require(found.mutualInformation) - #require(pooled.mutualInformation)).magnitude < 8 * epsilon)
+  }
+
+  @Test func rowsOfABatch() {
+    let means = Matrix([[1, 2], [3, 4]])
+    let covariances = Matrix([[1, 0, 0, 1], [2, 0.5, 0.5, 3]])
+    let second = OutputGaussian(row: 1, means: means, covariances: covariances)
+    #expect(second == OutputGaussian(mean: [3, 4], covariance: Matrix([[2, 0.5], [0.5, 3]])))
+  }
+
   @Test func drawsAreAFunctionOfTheSeed() {
     let f = OutputGaussian(mean: [1, 0, 2], covariance: .identity(3))
     let predict = { (seed: UInt64) in ClassPredictor(method: .monteCarlo(samples: 7), outputs: 3, seed: seed)(f) }

@@ -13,19 +13,21 @@ public enum ClassMethod: Hashable, Codable, Sendable {
   /// softmax(m): what the most probable network says, S ignored.
   case plugIn
   /// softmax(m_c/√(1 + πS_cc/8)), for a logit σ(m/√(1 + πv/8)): MacKay's approximation (1992, "The evidence framework
-  /// applied to classification networks", eq. 10) carried to several classes output by output, as Laplace libraries do.
+  /// applied to classification networks") carried to several classes output by output, as Laplace libraries do.
   /// O(C) a row; reads only the diagonal of S, so a shift common to all outputs, which changes no probability, moderates.
   case probit
   /// 1/Σ_k exp(−(m_c − m_k)/√(1 + πv_ck/8)), v_ck = Var(f_c − f_k), normalised: MacKay's approximation for every pair of
-  /// classes (Gibbs 1997; Lu, Ie & Sha 2020, "mf2"). Two classes are the logit's exactly; common shifts cancel. O(C²) a row.
+  /// classes (Lu, Ie & Sha 2020, "Mean-field approximation to Gaussian-softmax integral with application to uncertainty
+  /// estimation"). Two classes are the logit's exactly; common shifts cancel. O(C²) a row.
   case pairwiseProbit
   /// The mean of the Dirichlet distribution with
   ///
   ///     α_k = (1 − 2/C + e^{m_k}/C² · Σ_l e^{−m_l}) / S_kk
   ///
   /// for centred outputs (Hobbhahn, Kristiadi & Hennig 2022, "Fast predictive uncertainty for classification with Bayesian
-  /// deep networks", eq. 6 in their notation). It comes with a distribution of the probabilities, hence a mutual information,
-  /// but is exact only for Gaussians that are themselves images of a Dirichlet. O(C²) a row.
+  /// deep networks"; they condition on a sum of zero instead, see Papers/class-predictives.md). It comes with a
+  /// distribution of the probabilities, hence a mutual information, but is exact only for Gaussians that are themselves
+  /// images of a Dirichlet. O(C²) a row.
   case laplaceBridge
   /// The mean of softmax(m + Lz) over as many pairs ±z, L a root of S: unbiased. All rows use the same z (a stream of
   /// its own), so that differences between rows are not noise. O(C³ + samples·C²) a row.
@@ -60,7 +62,7 @@ public struct ClassPredictor: Sendable {
     // A logit is two outputs 0 and f, and the first has no variance.
     let isLogit = outputs == 1
     switch method {
-    case .plugIn: return ClassPredictive(logProbabilities: logProbabilities(f.mean), mutualInformation: 0)
+    case .plugIn: return ClassPredictive(averaging: [f.mean])
     case .probit:
       return plain(f.mean.indices.map { f.mean[$0] * moderation(f.covariance[$0, $0]) })
     case .pairwiseProbit:
@@ -73,11 +75,8 @@ public struct ClassPredictor: Sendable {
   /// 1/√(1 + πv/8).
   private func moderation(_ v: Double) -> Double { 1 / (1 + Double.pi / 8 * max(0, v)).squareRoot() }
 
-  private func plain(_ f: [Double]) -> ClassPredictive { ClassPredictive(logProbabilities: logProbabilities(f)) }
-
-  private func logProbabilities(_ f: [Double]) -> [Double] {
-    outputs == 1
-      ? [-LinkFunctions.logOnePlusExp(f[0]), -LinkFunctions.logOnePlusExp(-f[0])] : LinkFunctions.logSoftmax(f)
+  private func plain(_ f: [Double]) -> ClassPredictive {
+    ClassPredictive(logProbabilities: LinkFunctions.logClassProbabilities(f))
   }
 
   private func withReference(_ f: OutputGaussian) -> OutputGaussian {
@@ -133,25 +132,13 @@ public struct ClassPredictor: Sendable {
 
   private func monteCarlo(_ f: OutputGaussian) -> ClassPredictive {
     let root = f.root
-    let samples = draws.count / outputs
-    let classes = max(2, outputs)
-    var logs = [[Double]](repeating: [], count: classes)
-    var entropy = 0.0
-    var moved = f.mean
-    for s in 0..<samples {
-      for sign in [1.0, -1] {
-        for a in 0..<outputs {
-          moved[a] = f.mean[a]
-          for b in 0...a { moved[a] += sign * root[a, b] * draws[s * outputs + b] }
-        }
-        let own = logProbabilities(moved)
-        entropy += ClassPredictive.entropy(own)
-        for c in 0..<classes { logs[c].append(own[c]) }
-      }
+    var drawn: [[Double]] = []
+    for first in stride(from: 0, to: draws.count, by: outputs) {
+      var step = [Double](repeating: 0, count: outputs)
+      for a in 0..<outputs { for b in 0...a { step[a] += root[a, b] * draws[first + b] } }
+      drawn.append(zip(f.mean, step).map { $0 + $1 })
+      drawn.append(zip(f.mean, step).map { $0 - $1 })
     }
-    let means = logs.map { LinkFunctions.logMeanExp($0) }
-    return ClassPredictive(
-      logProbabilities: means,
-      mutualInformation: max(0, ClassPredictive.entropy(means) - entropy / Double(2 * samples)))
+    return ClassPredictive(averaging: drawn)
   }
 }

@@ -33,6 +33,18 @@ public struct ClassPredictive: Sendable, Equatable {
 
   static func entropy(_ logs: [Double]) -> Double { logs.reduce(0) { $1 > -.infinity ? $0 - exp($1) * $1 : $0 } }
 
+  /// The mean of the probabilities at several draws of the outputs (one number each is a logit), from a Gaussian or from
+  /// networks with drawn weights.
+  ///
+  /// - Precondition: there is a draw.
+  public init(averaging outputs: [[Double]]) {
+    precondition(!outputs.isEmpty, "there is a draw")
+    let logs = outputs.map { LinkFunctions.logClassProbabilities($0) }
+    let means = logs.count == 1 ? logs[0] : logs[0].indices.map { c in LinkFunctions.logMeanExp(logs.map { $0[c] }) }
+    let entropy = logs.reduce(0) { $0 + Self.entropy($1) } / Double(logs.count)
+    self.init(logProbabilities: means, mutualInformation: logs.count == 1 ? 0 : max(0, Self.entropy(means) - entropy))
+  }
+
   /// The members' probabilities averaged with equal weights. What the members disagree on counts as epistemic: the pool's
   /// mutual information is its entropy less the mean of what each member leaves unexplained.
   public init(pooling members: [ClassPredictive]) {
@@ -58,6 +70,11 @@ extension LinkFunctions {
   static func logMeanExp(_ f: [Double]) -> Double {
     guard let highest = f.max(), highest > -.infinity else { return -.infinity }
     return highest + log(f.reduce(0) { $0 + exp($1 - highest) } / Double(f.count))
+  }
+
+  /// log P(0) and log P(1) of one logit, log softmax of several outputs.
+  static func logClassProbabilities(_ f: [Double]) -> [Double] {
+    f.count == 1 ? [-logOnePlusExp(f[0]), -logOnePlusExp(-f[0])] : logSoftmax(f)
   }
 
   /// f − log Σ e^f.

@@ -86,7 +86,7 @@ public struct HeteroscedasticPredictive: AmountPredictive, Equatable {
     return try RootFinding.brent(low, high) { y in ((try? cumulative(y)) ?? .nan) - p }
   }
 
-  /// Closed form for the pooled mixture of normals (Grimit, Gneiting, Berrocal & Johnson 2006, eq. 5), quadratic in the
+  /// Closed form for the pooled mixture of normals (Grimit, Gneiting, Berrocal & Johnson 2006), quadratic in the
   /// number of components:
   ///
   ///     Σ_i w_i A(y − μ_i, σ_i²) − ½ Σ_ij w_i w_j A(μ_i − μ_j, σ_i² + σ_j²),   A(d, σ²) = d(2Φ(d/σ) − 1) + 2σφ(d/σ)

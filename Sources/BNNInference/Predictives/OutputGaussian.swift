@@ -14,6 +14,14 @@ public struct OutputGaussian: Sendable, Equatable {
     self.covariance = covariance
   }
 
+  /// Row i of means n × C and covariances n × C².
+  public init(row i: Int, means: Matrix, covariances: Matrix) {
+    let count = means.columns
+    self.init(
+      mean: Array(means.row(i)),
+      covariance: Matrix(rows: count, columns: count, storage: Array(covariances.row(i))))
+  }
+
   /// Output c alone.
   func marginal(_ c: Int) -> OutputGaussian {
     mean.count == 1 ? self : OutputGaussian(mean: [mean[c]], covariance: Matrix([[covariance[c, c]]]))
