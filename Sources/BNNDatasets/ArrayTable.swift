@@ -53,9 +53,9 @@ final class ArrayTable: TableSource {
     selection = Selection(numbers: Array(columnNames.indices))
   }
 
-  /// One .npy file: columns "0", "1", ….
-  convenience init(bytes: ByteSource, options: TableOptions) throws(DataError) {
-    let array = try NPYArray(bytes: bytes)
+  /// One .npy or IDX file: columns "0", "1", ….
+  convenience init(bytes: ByteSource, idx: Bool = false, options: TableOptions) throws(DataError) {
+    let array = try idx ? NPYArray(IDXHeader.read(bytes), bytes: bytes) : NPYArray(bytes: bytes)
     self.init(
       [
         Member(
@@ -63,6 +63,8 @@ final class ArrayTable: TableSource {
           open: { () throws(DataError) in array })
       ], file: bytes.name, options: options)
   }
+
+  var rowCount: Int? { members.allSatisfy { $0.rows == members[0].rows } ? members[0].rows : nil }
 
   var keepsAllRows: Bool { missing == .error }
 

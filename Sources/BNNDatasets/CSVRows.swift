@@ -83,6 +83,7 @@ struct CSVRows {
   var waitingRows: Int { rowNumbers.count - taken }
 
   mutating func beginData(columnNames: [String]) {
+    headerIsComplete = true
     self.columnNames = columnNames
     select(Selection(numbers: Array(columnNames.indices)))
   }

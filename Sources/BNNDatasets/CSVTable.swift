@@ -7,7 +7,12 @@ final class CSVTable: TableSource {
   private let parser: CSVParser
   private var ended = false
 
-  init(bytes: ByteSource, options: TableOptions) throws(DataError) {
+  /// - Parameters:
+  ///   - header: the names of the columns, if they are not those of the first row.
+  ///   - hasHeader: whether the first row is no data.
+  init(
+    bytes: ByteSource, options: TableOptions, header: [String]? = nil, hasHeader: Bool = true
+  ) throws(DataError) {
     let delimiter = options.delimiter
     guard ![0, 0x0A, 0x0D, UInt8(ascii: "\""), UInt8(ascii: " ")].contains(delimiter) else {
       throw DataError(
@@ -20,7 +25,7 @@ final class CSVTable: TableSource {
 
     // One byte at a time, so that nothing of the first data row is read before the columns are chosen.
     var length = 0
-    while !parser.headerIsComplete {
+    while hasHeader, !parser.headerIsComplete {
       let chunk = try bytes.available()
       guard length <= CSVParser.longestHeader else {
         throw DataError(.badData, "the first row does not end", file: bytes.name, remedy: "is this a table of text?")
@@ -37,8 +42,12 @@ final class CSVTable: TableSource {
       bytes.consume(used)
       length += used
     }
-    columnNames = try CSVHeader.names(
-      cells: parser.rows.headerCells, file: bytes.name, delimiter: delimiter, line: parser.rows.rowLine)
+    if let header {
+      columnNames = header
+    } else {
+      columnNames = try CSVHeader.names(
+        cells: parser.rows.headerCells, file: bytes.name, delimiter: delimiter, line: parser.rows.rowLine)
+    }
     parser.beginData(columnNames: columnNames)
   }
 

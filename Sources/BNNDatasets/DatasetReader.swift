@@ -48,16 +48,25 @@ public final class DatasetReader {
   }
 
   /// Opens a table and reads its rows; the path may be "-" as for `TableReader`.
+  ///
+  /// - Parameter labels: a file that holds the target, as for `TableInput`.
   public convenience init(
-    path: String, schema: Schema, targets: Schema.Targets = .required, options: TableOptions = TableOptions(),
+    path: String, labels: String? = nil, schema: Schema, targets: Schema.Targets = .required,
+    options: TableOptions = TableOptions(),
     keeping: [String] = [], readsTime: Bool = false
   ) throws(DataError) {
+    let name = schema.targets.count == 1 ? schema.targets[0] : TableInput.labelColumn
     try self.init(
-      table: TableReader(path: path, options: options), schema: schema, targets: targets, options: options,
+      table: TableReader(path: path, labels: labels, labelColumn: name, options: options), schema: schema,
+      targets: targets, options: options,
       keeping: keeping, readsTime: readsTime)
   }
 
   public var file: String { table.file }
+  /// The form in which the table is.
+  public var format: TableFormat { table.format }
+  /// The rows of the table, those that will be left out included, if that is known without reading them.
+  public var rowCount: Int? { table.rowCount }
   public var featureCount: Int { schema.features.count }
   /// The number of targets of each row; 0 if they were optional and the table lacks them.
   public var targetCount: Int { columns.targets.count }

@@ -60,12 +60,12 @@ struct NPYText: Equatable {
   }
 }
 
-/// A NumPy array of one or two dimensions, read row by row; one dimension is one column.
+/// A NumPy array or the array of an IDX file, read row by row: the first dimension is rows, and the others together are
+/// columns, the last running fastest. One dimension is one column.
 final class NPYArray {
   /// More columns than this in an array are a damaged header, not a table.
   private static let mostColumns = 1 << 20
 
-  /// The dimensions: 1 or 2.
   let dimensions: Int
   let rows: Int
   let columns: Int
@@ -73,6 +73,8 @@ final class NPYArray {
   private let bytes: ByteSource
   private let file: String
   private let isColumnMajor: Bool
+  /// The dimensions of a row.
+  private let rowShape: ArraySlice<Int>
   private var chosen: [Int] = []
   private var rowsRead = 0
 
@@ -86,12 +88,18 @@ final class NPYArray {
   private var heldPlaces: [Int: Int] = [:]
   /// The row that is looked at.
   private(set) var row = -1
+  /// Neighbouring columns of the row as doubles.
+  private var run: [Double] = []
 
-  /// Reads the header.
-  init(bytes: ByteSource) throws(DataError) {
+  /// Reads the header of an .npy file.
+  convenience init(bytes: ByteSource) throws(DataError) {
+    try self.init(NPYHeader(reading: bytes), bytes: bytes)
+  }
+
+  /// The array behind a header that was read.
+  init(_ header: NPYHeader, bytes: ByteSource) throws(DataError) {
     self.bytes = bytes
     file = bytes.name
-    let header = try NPYHeader(reading: bytes)
     guard let element = NPYElement(header.type) else {
       throw DataError(
         .badData, "holds elements of type \"\(excerpt(header.type.utf8))\", which cannot be read", file: file,
@@ -99,36 +107,45 @@ final class NPYArray {
     }
     self.element = element
     let shape = header.shape.map(String.init).joined(separator: " × ")
-    guard (1...2).contains(header.shape.count) else {
+    guard let length = header.shape.first else {
       throw DataError(
-        .badData, "holds an array of \(header.shape.count) dimensions (\(shape)); a table has one or two", file: file,
+        .badData, "holds an array of 0 dimensions, one number; a table has rows", file: file,
         remedy: "reshape it to (rows, columns)")
     }
     dimensions = header.shape.count
-    rows = header.shape[0]
-    columns = dimensions == 2 ? header.shape[1] : 1
-    guard rows > 0, columns > 0 else {
+    rows = length
+    rowShape = header.shape[1...]
+    let absurd = DataError(
+      .badData, "the header of the array claims an absurd shape (\(shape))", file: file,
+      remedy: "write the file again")
+    guard !header.shape.contains(0) else {
       throw DataError(.badData, "holds an empty array (\(shape))", file: file)
     }
+    var columns = 1
+    for size in rowShape {
+      let (product, overflows) = columns.multipliedReportingOverflow(by: size)
+      guard !overflows, product <= Self.mostColumns else { throw absurd }
+      columns = product
+    }
+    self.columns = columns
     let (cells, tooMany) = rows.multipliedReportingOverflow(by: columns)
     let (total, tooLong) = cells.multipliedReportingOverflow(by: element.size)
-    guard !tooMany, !tooLong, columns <= Self.mostColumns else {
-      throw DataError(
-        .badData, "the header of the array claims an absurd shape (\(shape))", file: file,
-        remedy: "write the file again with numpy.save")
-    }
-    isColumnMajor = header.isFortranOrder && rows > 1 && columns > 1
+    guard !tooMany, !tooLong else { throw absurd }
+    isColumnMajor = header.isFortranOrder && columns > 1 && (rows > 1 || dimensions > 2)
     try checkSize(expected: total)
   }
 
   /// Chooses the columns that will be looked at, before the first row.
   func select(columns: [Int]) { chosen = columns }
 
-  /// Whether some columns of a row lie side by side as doubles.
+  /// Whether the bytes are rows of doubles as this machine has them.
+  private var isNativeDoubles: Bool {
+    if case .number(let number) = element { number.isNativeDouble && !isColumnMajor } else { false }
+  }
+
+  /// Whether some columns of a row are numbers side by side.
   func isRun(_ columns: [Int]) -> Bool {
-    guard case .number(let number) = element, number.isNativeDouble, !isColumnMajor, let first = columns.first else {
-      return false
-    }
+    guard element.isNumber, !isColumnMajor, let first = columns.first else { return false }
     return columns.enumerated().allSatisfy { $1 == first + $0 }
   }
 
@@ -162,26 +179,16 @@ final class NPYArray {
     }
   }
 
-  /// Appends a run of columns of the row as they lie; false, and nothing appended, if one of them is not finite.
+  /// Appends neighbouring columns of the row; false, and nothing appended, if one of them is not finite or no double
+  /// equals it.
   func appendRun(from first: Int, count: Int, to values: inout [Double]) -> Bool {
-    held.withUnsafeBytes { cells in
-      let start = cells.baseAddress! + offset(first)
-      guard Int(bitPattern: start) % MemoryLayout<Double>.alignment == 0 else { return false }
-      let run = UnsafeBufferPointer(start: start.assumingMemoryBound(to: Double.self), count: count)
-      // 0·x is 0 for every finite x and NaN otherwise.
-      var sums = SIMD8<Double>.zero
-      var i = 0
-      while i + 8 <= run.count {
-        sums += UnsafeRawPointer(run.baseAddress! + i).loadUnaligned(as: SIMD8<Double>.self) * 0
-        i += 8
-      }
-      var sum = sums.sum()
-      while i < run.count {
-        sum += run[i] * 0
-        i += 1
-      }
-      guard sum == 0 else { return false }
-      values.append(contentsOf: run)
+    guard case .number(let number) = element else { return false }
+    if run.count < count { run = [Double](repeating: 0, count: count) }
+    let start = offset(first)
+    return run.withUnsafeMutableBufferPointer { run in
+      let own = UnsafeMutableBufferPointer(rebasing: run[..<count])
+      guard held.withUnsafeBytes({ number.doubles(in: $0, at: start, to: own) }) else { return false }
+      values.append(contentsOf: own)
       return true
     }
   }
@@ -191,7 +198,7 @@ final class NPYArray {
   /// Appends the next rows of an array of doubles as they lie; nil if some are held already, or if they need a closer
   /// look: then they are.
   func readRows(maxRows: Int, into buffer: inout RowBuffer) throws(DataError) -> Int? {
-    guard heldRows.isEmpty, isRun(Array(0..<columns)) else { return nil }
+    guard heldRows.isEmpty, isNativeDoubles else { return nil }
     let count = min(maxRows, rows - rowsRead)
     let first = rowsRead
     let added = try buffer.append(atMost: count, columns: columns) { target throws(DataError) in
@@ -225,7 +232,8 @@ final class NPYArray {
   private func holdColumns() throws(DataError) {
     let columnSize = rows * element.size
     let wanted = Set(chosen)
-    for column in 0..<columns {
+    for place in 0..<columns {
+      let column = rowMajorPlace(place)
       guard wanted.contains(column) else {
         try skip(columnSize)
         continue
@@ -240,6 +248,17 @@ final class NPYArray {
     heldRows = 0..<rows
     rowsRead = rows
     try checkEnd()
+  }
+
+  /// The place in a row of the element that is at `place` where the first dimension runs fastest.
+  private func rowMajorPlace(_ place: Int) -> Int {
+    var (rest, stride, result) = (place, columns, 0)
+    for size in rowShape {
+      stride /= size
+      result += rest % size * stride
+      rest /= size
+    }
+    return result
   }
 
   /// Exactly `count` bytes. `rowsComplete` tells how many rows are there in all, should only so many bytes come.
@@ -273,7 +292,7 @@ final class NPYArray {
   private func checkEnd() throws(DataError) {
     if try !bytes.available().isEmpty {
       throw DataError(
-        .badData, "other bytes follow the array", file: file, remedy: "keep one array in each .npy file")
+        .badData, "other bytes follow the array", file: file, remedy: "keep one array in each file")
     }
   }
 

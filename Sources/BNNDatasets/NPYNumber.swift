@@ -44,6 +44,56 @@ struct NPYNumber: Equatable {
     }
   }
 
+  /// Neighbouring numbers from a byte offset on as doubles; false if one is not finite or no double equals it.
+  func doubles(
+    in bytes: UnsafeRawBufferPointer, at offset: Int, to target: UnsafeMutableBufferPointer<Double>
+  ) -> Bool {
+    // The type is told apart outside the loops, each of which is then one of few instructions.
+    switch form {
+    case .u1: fill(target, bytes, offset, UInt8.self) { Double($0) }
+    case .i1: fill(target, bytes, offset, Int8.self) { Double($0) }
+    case .u2: fill(target, bytes, offset, UInt16.self) { Double($0) }
+    case .i2: fill(target, bytes, offset, Int16.self) { Double($0) }
+    case .u4: fill(target, bytes, offset, UInt32.self) { Double($0) }
+    case .i4: fill(target, bytes, offset, Int32.self) { Double($0) }
+    case .f4: fill(target, bytes, offset, UInt32.self) { Double(Float(bitPattern: $0)) }
+    case .f8: fill(target, bytes, offset, UInt64.self) { Double(bitPattern: $0) }
+    case .b1: fill(target, bytes, offset, UInt8.self) { $0 == 0 ? 0 : 1 }
+    case .i8, .u8:
+      for i in target.indices {
+        guard let number = double(in: bytes, at: offset + i * size) else { return false }
+        target[i] = number
+      }
+      return true
+    }
+    guard form == .f4 || form == .f8 else { return true }
+    // 0·x is 0 for every finite x and NaN otherwise.
+    var sums = SIMD8<Double>.zero
+    let values = UnsafeRawBufferPointer(target)
+    let whole = target.count / 8 * 8
+    for i in stride(from: 0, to: whole, by: 8) {
+      sums += values.loadUnaligned(fromByteOffset: i * MemoryLayout<Double>.stride, as: SIMD8<Double>.self) * 0
+    }
+    return target[whole...].reduce(sums.sum()) { $0 + $1 * 0 } == 0
+  }
+
+  @inline(__always)
+  private func fill<I: FixedWidthInteger & BitwiseCopyable>(
+    _ target: UnsafeMutableBufferPointer<Double>, _ bytes: UnsafeRawBufferPointer, _ offset: Int, _: I.Type,
+    _ double: (I) -> Double
+  ) {
+    let own = UnsafeRawBufferPointer(rebasing: bytes[offset..<offset + target.count * MemoryLayout<I>.size])
+    if isBigEndian == (I(bigEndian: 1) == 1) {
+      for i in target.indices {
+        target[i] = double(own.loadUnaligned(fromByteOffset: i * MemoryLayout<I>.size, as: I.self))
+      }
+    } else {
+      for i in target.indices {
+        target[i] = double(own.loadUnaligned(fromByteOffset: i * MemoryLayout<I>.size, as: I.self).byteSwapped)
+      }
+    }
+  }
+
   /// The number as it is written, for a message.
   func text(in bytes: UnsafeRawBufferPointer, at offset: Int) -> String {
     switch form {

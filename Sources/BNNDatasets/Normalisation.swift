@@ -13,11 +13,14 @@ public struct Normalisation: Codable, Hashable, Sendable {
   public var targetScale: [Double]
   /// The mean row weight of the first data, by which a network divides all weights; nil: weights count as they are.
   public var weightScale: Double?
+  /// True where all features share one center and one scale, as pixels do; nil: each has its own.
+  public var isPooled: Bool?
 
   public init(
     featureCenter: [Double], featureScale: [Double], targetCenter: [Double], targetScale: [Double],
-    weightScale: Double? = nil
+    weightScale: Double? = nil, isPooled: Bool? = nil
   ) {
+    self.isPooled = isPooled
     precondition(featureCenter.count == featureScale.count, "each feature has a center and a scale")
     precondition(targetCenter.count == targetScale.count, "each target has a center and a scale")
     self.featureCenter = featureCenter
@@ -46,17 +49,32 @@ public struct Normalisation: Codable, Hashable, Sendable {
   /// Targets that are counts or classes stay as they are: center 0, scale 1.
   ///
   /// - Complexity: O(rows × columns).
-  public static func fit(_ data: Dataset, targetKind: TargetKind = .number) -> Normalisation {
-    precondition(data.rows > 0, "a normalisation is fitted on at least one row")
-    let features = moments(of: data.features, columns: data.featureCount, rows: data.rows)
-    let targets: (center: [Double], scale: [Double]) =
+  public static func fit(
+    _ data: Dataset, rule: NormalisationRule = .standard, targetKind: TargetKind = .number
+  ) -> Normalisation {
+    fit(
+      features: data.features, targets: data.targets, rows: data.rows, weights: data.weights, rule: rule,
+      targetKind: targetKind)
+  }
+
+  static func fit<T: BinaryFloatingPoint>(
+    features values: [T], targets: [Double], rows: Int, weights: [Double]?, rule: NormalisationRule,
+    targetKind: TargetKind
+  ) -> Normalisation {
+    precondition(rows > 0, "a normalisation is fitted on at least one row")
+    let (inputs, outputs) = (values.count / rows, targets.count / rows)
+    guard rule != .none else { return .identity(features: inputs, targets: outputs) }
+    let features =
+      rule == .pixel
+      ? pooledMoments(of: values, columns: inputs) : moments(of: values, columns: inputs, rows: rows)
+    let responses: (center: [Double], scale: [Double]) =
       targetKind == .number
-      ? moments(of: data.targets, columns: data.targetCount, rows: data.rows)
-      : (Array(repeating: 0, count: data.targetCount), Array(repeating: 1, count: data.targetCount))
+      ? moments(of: targets, columns: outputs, rows: rows)
+      : (Array(repeating: 0, count: outputs), Array(repeating: 1, count: outputs))
     return Normalisation(
-      featureCenter: features.center, featureScale: features.scale, targetCenter: targets.center,
-      targetScale: targets.scale,
-      weightScale: data.weights.map { weights in weights.reduce(0, +) / Double(weights.count) })
+      featureCenter: features.center, featureScale: features.scale, targetCenter: responses.center,
+      targetScale: responses.scale, weightScale: weights.map { $0.reduce(0, +) / Double($0.count) },
+      isPooled: rule == .pixel ? true : nil)
   }
 
   /// The data in normalised units. Column counts must agree, except that data without targets stay without.
@@ -83,13 +101,15 @@ public struct Normalisation: Codable, Hashable, Sendable {
     return result
   }
 
-  private static func moments(of values: [Double], columns: Int, rows: Int) -> (center: [Double], scale: [Double]) {
-    var least = Array(values.prefix(columns))
+  private static func moments<T: BinaryFloatingPoint>(
+    of values: [T], columns: Int, rows: Int
+  ) -> (center: [Double], scale: [Double]) {
+    var least = values.prefix(columns).map { Double($0) }
     var most = least
     for row in 1..<max(rows, 1) {
       for column in 0..<columns {
-        least[column] = min(least[column], values[row * columns + column])
-        most[column] = max(most[column], values[row * columns + column])
+        least[column] = min(least[column], Double(values[row * columns + column]))
+        most[column] = max(most[column], Double(values[row * columns + column]))
       }
     }
     // Powers of two, so that changing the unit rounds nothing that matters.
@@ -101,7 +121,7 @@ public struct Normalisation: Codable, Hashable, Sendable {
 
     var sums = CompensatedSums(count: columns)
     for row in 0..<rows {
-      for column in 0..<columns { sums.add(values[row * columns + column] / unit[column], to: column) }
+      for column in 0..<columns { sums.add(Double(values[row * columns + column]) / unit[column], to: column) }
     }
     let mean = (0..<columns).map { sums[$0] / count }
 
@@ -109,7 +129,7 @@ public struct Normalisation: Codable, Hashable, Sendable {
     var rests = CompensatedSums(count: columns)
     for row in 0..<rows {
       for column in 0..<columns {
-        let deviation = values[row * columns + column] / unit[column] - mean[column]
+        let deviation = Double(values[row * columns + column]) / unit[column] - mean[column]
         squares.add(deviation * deviation, to: column)
         rests.add(deviation, to: column)
       }
@@ -127,9 +147,20 @@ public struct Normalisation: Codable, Hashable, Sendable {
   }
 }
 
+/// How the shift and scale of features are found.
+public enum NormalisationRule: String, Codable, Sendable, CaseIterable {
+  /// For each column its mean and population standard deviation.
+  case standard
+  /// One mean and one deviation of all columns together, for images. A pixel p as p/255, less the mean of all p/255, by
+  /// their deviation, is (p − mean)/deviation: the 255 cancels.
+  case pixel
+  /// Every number stays as it is.
+  case none
+}
+
 /// Sums that carry along what rounding loses (Neumaier 1974, "Rundungsfehleranalyse einiger Verfahren zur Summation
 /// endlicher Summen").
-private struct CompensatedSums {
+struct CompensatedSums {
   private var sums: [Double]
   private var losses: [Double]
 

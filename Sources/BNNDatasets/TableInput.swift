@@ -10,11 +10,25 @@ public final class TableInput {
   /// The size in bytes.
   let size: Int
   let descriptor: Int32
+  /// The labels of the rows in a file of their own, and the name of the column they are.
+  let labels: (input: TableInput, name: String)?
+
+  /// The name of the column of labels, unless another is asked for.
+  public static let labelColumn = "label"
 
   /// Opens a file, or standard input for "-"; a pipe is read to its end.
   ///
+  /// - Parameters:
+  ///   - labels: a file with one label for each row: IDX, a NumPy array, or csv of one column with or without a header.
+  ///     It is a column of the table, the last.
+  ///   - labelColumn: the name of that column.
   /// - Throws: `DataError`: no such file, a folder, no permission, no room for the contents of a pipe.
-  public init(path: String) throws(DataError) {
+  public init(path: String, labels: String? = nil, labelColumn: String = labelColumn) throws(DataError) {
+    if path == "-", labels == "-" {
+      throw DataError(
+        .usage, "rows and labels cannot both come from standard input", remedy: "name a file with --labels")
+    }
+    self.labels = if let labels { (try TableInput(path: labels), labelColumn) } else { nil }
     let input = try InputFile(path: path)
     self.path = path
     file = input.name

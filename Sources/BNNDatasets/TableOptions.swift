@@ -4,16 +4,24 @@ public enum TableFormat: String, Sendable, Codable, CaseIterable {
   case csv
   /// One NumPy array, plain or gzip.
   case npy
-  /// A zip archive of NumPy arrays: an array of one dimension is a column of its name, one of two dimensions the columns
+  /// A zip archive of NumPy arrays: an array of one dimension is a column of its name, one of more dimensions the columns
   /// `name.0`, `name.1`, …
   case npz
+  /// One array in the form of MNIST's images and labels, plain or gzip.
+  case idx
 
-  /// The format a name promises: ".csv" and ".npy", each with or without ".gz", and ".npz", in any case; nil for other
-  /// names.
+  /// The format a name promises: ".csv", ".npy", ".idx", each with or without ".gz", and ".npz", in any case, and names
+  /// such as "train-images-idx3-ubyte"; nil for other names.
   public static func infer(fromPath path: String) -> TableFormat? {
     let name = path.lowercased()
     let bare = name.hasSuffix(".gz") ? name.dropLast(3) : name[...]
-    guard let format = allCases.first(where: { bare.hasSuffix("." + $0.rawValue) }) else { return nil }
+    guard let format = allCases.first(where: { bare.hasSuffix("." + $0.rawValue) }) else {
+      let parts = bare.split(whereSeparator: { "-./".contains($0) }).suffix(2)
+      return parts.contains {
+        $0.hasPrefix("idx") && (4...6).contains($0.count) && $0.dropFirst(3).allSatisfy(\.isNumber)
+      }
+        ? .idx : nil
+    }
     return format == .npz && bare.count < name.count ? nil : format
   }
 }

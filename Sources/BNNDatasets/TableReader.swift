@@ -15,6 +15,8 @@ public struct TableBlock: Sendable, Equatable {
 protocol TableSource: AnyObject {
   var columnNames: [String] { get }
   var droppedRows: Int { get }
+  /// The number of rows, dropped ones included, if that is known without reading them.
+  var rowCount: Int? { get }
   /// What a reading for profiles has found.
   var profiles: [ColumnProfile] { get }
   /// Whether a row is never left out for lack of a value.
@@ -29,6 +31,7 @@ protocol TableSource: AnyObject {
 }
 
 extension TableSource {
+  var rowCount: Int? { nil }
   var keepsAllRows: Bool { false }
   func isKnownNumeric(_ column: Int) -> Bool { false }
   func readDirectly(maxRows: Int, into buffer: inout RowBuffer) throws(DataError) -> Int? { nil }
@@ -37,7 +40,8 @@ extension TableSource {
 /// A table read once from front to back, in blocks, from a file or standard input.
 ///
 /// Memory is bounded by a block and a fixed buffer, whatever the size of the input. The one exception is an array in
-/// Fortran order, whose chosen columns must be held whole because its first row is complete only at its end.
+/// Fortran order, whose chosen columns must be held whole because its first row is complete only at its end. Blocks of a
+/// table whose labels are in a file of their own may be short where rows are left out.
 ///
 ///     let table = try TableReader(path: "concrete.csv")
 ///     table.select(columns: [0, 3])
@@ -45,6 +49,8 @@ extension TableSource {
 public final class TableReader {
   /// The name for messages: the path as given, or "standard input".
   public let file: String
+  /// The form in which the table is.
+  public let format: TableFormat
   /// The header of a csv file; "0", "1", … for an array; for an .npz file the names of its arrays.
   public let columnNames: [String]
   private let source: any TableSource
@@ -55,46 +61,63 @@ public final class TableReader {
   /// - Parameters:
   ///   - path: a file, or "-" for standard input, which needs `options.format`.
   /// - Throws: `DataError`: no such file, a folder, an empty file, damaged gzip data, a header that cannot be one.
-  public convenience init(path: String, options: TableOptions = TableOptions()) throws(DataError) {
+  public convenience init(
+    path: String, labels: String? = nil, labelColumn: String = TableInput.labelColumn,
+    options: TableOptions = TableOptions()
+  ) throws(DataError) {
     let format = try Self.format(of: path, options)
     // The directory of a zip archive is at its end: a pipe must be kept first.
-    if format == .npz {
-      try self.init(TableInput(path: path), format: format, options: options)
+    if format == .npz || labels != nil {
+      try self.init(
+        TableInput(path: path, labels: labels, labelColumn: labelColumn), format: format, options: options)
     } else {
-      try self.init(unpacking: InputFile(path: path), format: format, options: options)
+      let file = try InputFile(path: path)
+      self.init(source: try Self.source(unpacking: file, format: format, options: options), file: file.name, format)
     }
   }
 
   /// Opens a table that may be read again later, one reader after the other.
   ///
-  /// - Throws: as for a path.
+  /// - Throws: as for a path; for labels that are not one for each row.
   public convenience init(_ input: TableInput, options: TableOptions = TableOptions()) throws(DataError) {
     try self.init(input, format: Self.format(of: input.path, options), options: options)
   }
 
   private convenience init(_ input: TableInput, format: TableFormat, options: TableOptions) throws(DataError) {
-    guard format == .npz else {
-      try self.init(unpacking: input.open(), format: format, options: options)
+    let rows = try Self.source(input, format: format, options: options)
+    guard let (labels, name) = input.labels else {
+      self.init(source: rows, file: input.file, format)
       return
     }
-    let start = try ByteSource(input.open())
-    try Self.checkKind(of: start, format: format)
-    self.init(source: try ArrayTable(zip: input, options: options), file: input.file)
+    let column = try Self.labels(labels, rows: rows.rowCount, options: options)
+    self.init(
+      source: try LabelledTable(rows, file: input.file, labels: column, labelFile: labels.file, name: name),
+      file: input.file, format)
   }
 
-  private convenience init(unpacking file: InputFile, format: TableFormat, options: TableOptions) throws(DataError) {
-    let bytes = try ByteSource(unpacking: file)
-    try Self.checkKind(of: bytes, format: format)
-    let source: any TableSource =
-      format == .csv
-      ? try CSVTable(bytes: bytes, options: options) : try ArrayTable(bytes: bytes, options: options)
-    self.init(source: source, file: bytes.name)
-  }
-
-  private init(source: any TableSource, file: String) {
+  private init(source: any TableSource, file: String, _ format: TableFormat) {
     self.source = source
     self.file = file
+    self.format = format
     columnNames = source.columnNames
+  }
+
+  private static func source(
+    _ input: TableInput, format: TableFormat, options: TableOptions
+  ) throws(DataError) -> any TableSource {
+    guard format == .npz else { return try source(unpacking: input.open(), format: format, options: options) }
+    try checkKind(of: ByteSource(input.open()), format: format)
+    return try ArrayTable(zip: input, options: options)
+  }
+
+  private static func source(
+    unpacking file: InputFile, format: TableFormat, options: TableOptions
+  ) throws(DataError) -> any TableSource {
+    let bytes = try ByteSource(unpacking: file)
+    try checkKind(of: bytes, format: format)
+    return format == .csv
+      ? try CSVTable(bytes: bytes, options: options)
+      : try ArrayTable(bytes: bytes, idx: format == .idx, options: options)
   }
 
   private static func format(of path: String, _ options: TableOptions) throws(DataError) -> TableFormat {
@@ -111,11 +134,13 @@ public final class TableReader {
     }
     throw DataError(
       .usage, path == "-" ? "has no name that tells its format" : known?.what ?? "the name does not tell the format",
-      file: path == "-" ? "standard input" : path, remedy: known?.remedy ?? "give --format csv, npy or npz")
+      file: path == "-" ? "standard input" : path, remedy: known?.remedy ?? "give --format csv, npy, npz or idx")
   }
 
   /// The rows left out so far because a chosen cell was missing.
   public var droppedRows: Int { source.droppedRows }
+
+  var rowCount: Int? { source.rowCount }
 
   /// Chooses the columns, by index, in the order in which blocks shall have them; without this call, all of them.
   ///
@@ -193,6 +218,9 @@ public final class TableReader {
     let isArray = start.starts(with: NPYHeader.magic)
     if format == .csv, isArray {
       throw DataError(.badData, "is a NumPy array, not csv", file: bytes.name, remedy: "give --format npy")
+    }
+    if format == .csv, IDXHeader.recognises(start) {
+      throw DataError(.badData, "is an IDX file, not csv", file: bytes.name, remedy: "give --format idx")
     }
     if format == .npy, !isArray {
       throw DataError(

@@ -84,7 +84,7 @@ import Testing
     check(failure(fixture("object.npy")), .badData, ["type \"|O\"", "astype('float64')"])
     check(failure(fixture("text.npy")), .badData, ["\"a\" is not a number"], row: 1, column: "0")
     check(failure(fixture("records.npy")), .badData, ["records of several fields"])
-    check(failure(fixture("three_dimensions.npy")), .badData, ["3 dimensions (2 × 2 × 2)"])
+    #expect(try read(fixture("three_dimensions.npy")).rows == [[0, 0, 0, 0], [0, 0, 0, 0]])
     check(failure(fixture("empty.npy")), .badData, ["empty array (0 × 3)"])
   }
 
