@@ -128,7 +128,7 @@ def phase(name, divisor=1):
 
 
 def shared(value):
-    """The processor time in `value(run)` seconds of wall time, if they had it in the share that the whole process had."""
+    """The processor time in `value(run)` seconds of wall time, at the share that the whole process had of its own."""
     def processor(run):
         seconds = value(run)
         return None if seconds is None else seconds * run["processor"] / run["wall"]
@@ -138,7 +138,8 @@ def shared(value):
 def table(title, rows, rivals, command):
     """Rows of (what, [(rival, its phase, scale, label)], our run, our seconds of a run, the ratio asked for)."""
     print(f"\n{title}\n")
-    print("| | rival | wall s | processor s | bnn-update: wall s | processor s | ratio, wall | ratio, processor | asked |")
+    print("| | rival | wall s | processor s | bnn-update: wall s | processor s "
+          "| ratio, wall | ratio, processor | asked |")
     print("|---|---|---|---|---|---|---|---|---|")
     for what, peers, name, value, asked in rows:
         timed = [(rivals.seconds(*peer), label) for *peer, label in peers]
@@ -181,7 +182,8 @@ def fashion(rivals, command, folder, runs):
 
     predicted = f"glm_probit_{PREDICTED}", 10_000 / PREDICTED
     table("Fashion-MNIST, 784-100-100-10 relu, 60,000 rows", [
-        ("Adam, one epoch at batch 256", [("adam", "epoch", 1, "PyTorch")], "kronecker", phase("training", EPOCHS), 1.5),
+        ("Adam, one epoch at batch 256", [("adam", "epoch", 1, "PyTorch")],
+         "kronecker", phase("training", EPOCHS), 1.5),
         ("Kronecker fit", [("laplace_kron_backpack", "fit_60000", 1, "laplace-torch, BackPACK"),
                            ("laplace_kron", "fit_60000", 1, "laplace-torch, default")],
          "kronecker", phase("curvature"), 5),
@@ -275,8 +277,8 @@ def permuted(rivals, command, folder, runs):
         for k in (1, 2):
             if steps[-1]:
                 steps.append(command.run(
-                    "update", "update", folder / f"p{k - 1}.safetensors", folder / f"train{k}.idx.gz", "--labels", labels,
-                    *settings, "-o", folder / f"p{k}.safetensors"))
+                    "update", "update", folder / f"p{k - 1}.safetensors", folder / f"train{k}.idx.gz",
+                    "--labels", labels, *settings, "-o", folder / f"p{k}.safetensors"))
         if all(steps):
             totals.append([sum(step[key] for step in steps) for key in ("wall", "processor")])
 
@@ -316,7 +318,7 @@ def main():
     home = os.environ.get("PEERS_HOME", os.path.expanduser("~/peers"))
     if missing := Rivals(SCRIPTS, home).missing:
         say(f"the rivals are skipped, for want of {missing}")
-    print(f"One thread each, in turn; medians of {options.runs} runs, seconds; load at the start {os.getloadavg()[0]:.1f}")
+    print(f"One thread each, in turn; medians of {options.runs} runs, seconds; load {os.getloadavg()[0]:.1f}")
     with tempfile.TemporaryDirectory() as folder:
         for name in names:
             if name != "uci" and not IMAGES.exists():

@@ -1,4 +1,4 @@
-"""Makes laplace_torch.json: Laplace posteriors of small networks in double precision, from laplace-torch where it computes
+"""Makes laplace_torch.json: Laplace posteriors of small networks in double precision, from laplace-torch where it has
 the same quantity, and from explicit Jacobians and dense matrices everywhere. README.md explains what is in the file.
 
     python3 -m venv V && V/bin/pip install torch==2.13.0 laplace-torch==0.3 backpack-for-pytorch asdfghjkl \\
