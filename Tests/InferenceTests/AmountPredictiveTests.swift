@@ -97,7 +97,8 @@ import Testing
     let mean = pool.components.reduce(0) { $0 + $1.mean } / 2
     #expect((pool.mean - mean).magnitude < 8 * epsilon * mean)
     #expect(try pool.logDensity(-1) == -.infinity)
-    // P(Y ≤ 0) is above .05 for a rate of 1: 0 is inside the interval, though F(−1) = 0 and F(0) exceed it on either side.
+    // P(Y ≤ 0) is above .05 for a rate of 1: 0 is inside the interval, though F(−1) = 0 and F(0) exceed it on either
+    // side.
     let rare = Pool([try CountPredictive(logRateMean: -4, logRateVariance: 0.1)])
     #expect(try RowScore(rare, at: 0).isInside90)
     #expect(try !RowScore(rare, at: 3).isInside90)

@@ -19,8 +19,8 @@ import Testing
     try quadrature(-12, 12) { z in exp(-0.5 * z * z) / (2 * Double.pi).squareRoot() * g(m + v.squareRoot() * z) }
   }
 
-  /// The logistic function and Φ(√(π/8)x) are nowhere more than .0177 apart; the approximation replaces one by the other
-  /// twice.
+  /// The logistic function and Φ(√(π/8)x) are nowhere more than .0177 apart; the approximation replaces one by the
+  /// other twice.
   @Test func probitIsWithinItsBoundOfTheIntegral() throws {
     for m in [-6.0, -2, -0.3, 0, 1, 4] {
       for v in [0.0, 0.1, 1, 9, 100] {
@@ -50,14 +50,15 @@ import Testing
       }
       let rest = try expectation(m, v, entropy)
       let whole = -exact * log(exact) - (1 - exact) * log(1 - exact)
-      // Entropies lie in [0, log 2]: their standard deviation is at most half of it; the other term is of the same order.
+      // Entropies lie in [0, log 2]: their standard deviation is at most half of it; the other term is of the same
+      // order.
       let allowed = 12 * 0.35 / Double(samples).squareRoot()
       #expect(try (#require(found.mutualInformation) - (whole - rest)).magnitude < allowed)
     }
   }
 
-  /// Two classes are one logit, whatever the two outputs have in common; `probit` as published sees the variances one by one
-  /// and is left out.
+  /// Two classes are one logit, whatever the two outputs have in common; `probit` as published sees the variances one
+  /// by one and is left out.
   @Test func twoClassesAreALogit() throws {
     let two = OutputGaussian(mean: [0.4, 1.7], covariance: Matrix([[2, 0.3], [0.3, 0.9]]))
     for method in [ClassMethod.plugIn, .pairwiseProbit, .laplaceBridge] {
@@ -87,8 +88,8 @@ import Testing
     }
   }
 
-  /// On random Gaussians the pairwise form is closer to a large plain Monte Carlo estimate than the plug-in (Kullback–Leibler
-  /// divergence, 30 cases; the estimate's own error is about C/2n = 5e-5).
+  /// On random Gaussians the pairwise form is closer to a large plain Monte Carlo estimate than the plug-in
+  /// (Kullback–Leibler divergence, 30 cases; the estimate's own error is about C/2n = 5e-5).
   @Test func moderationHelps() {
     var gen = Gen(seed: 12)
     var (plain, pairs) = (0.0, 0.0)
@@ -116,8 +117,8 @@ import Testing
     #expect(pairs < 0.25 * plain, "\(pairs), \(plain)")
   }
 
-  /// The Gaussian that the bridge makes of Dirichlet(α) comes back as α: means α/Σα, and the entropy that is left is the
-  /// Dirichlet's (draws of gammas, 6 standard errors).
+  /// The Gaussian that the bridge makes of Dirichlet(α) comes back as α: means α/Σα, and the entropy that is left is
+  /// the Dirichlet's (draws of gammas, 6 standard errors).
   @Test func bridgeReturnsTheDirichletThatItCameFrom() throws {
     var stream = RandomStream(seed: 7)
     for alpha in [[2.0, 5], [0.4, 3, 1.5], [8.0, 1, 2, 30, 0.9]] {

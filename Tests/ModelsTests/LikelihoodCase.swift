@@ -5,8 +5,8 @@ import BNNTestSupport
 import Foundation
 import Testing
 
-/// A likelihood with what a test must know of it beside its code: expectations over y, by exact sums or by a rule that is
-/// exact for what is averaged.
+/// A likelihood with what a test must know of it beside its code: expectations over y, by exact sums or by a rule that
+/// is exact for what is averaged.
 struct LikelihoodCase: Sendable, CustomTestStringConvertible {
   let name: String
   let likelihood: any Likelihood

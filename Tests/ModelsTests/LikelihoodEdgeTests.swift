@@ -100,8 +100,8 @@ import Testing
     }
   }
 
-  /// Draws' roots average to the exact curvature (7 standard errors of the mean over rows that are all the same); the number
-  /// of draws scales them, and the stream moves only for them.
+  /// Draws' roots average to the exact curvature (7 standard errors of the mean over rows that are all the same); the
+  /// number of draws scales them, and the stream moves only for them.
   @Test(arguments: LikelihoodCase.all)
   func monteCarloFisherIsUnbiased(_ own: LikelihoodCase) {
     var gen = Gen(seed: 8)

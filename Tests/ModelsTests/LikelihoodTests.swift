@@ -132,8 +132,8 @@ import Testing
     #expect((both - one[0] - one[1]).magnitude < 8 * epsilon * both.magnitude)
   }
 
-  /// Means of y and of the gradient's square within 7 standard errors (chance 3e-12 each): E g² is the curvature, and its
-  /// own spread is taken from the sample.
+  /// Means of y and of the gradient's square within 7 standard errors (chance 3e-12 each): E g² is the curvature, and
+  /// its own spread is taken from the sample.
   @Test(arguments: LikelihoodCase.all)
   func samplesHaveTheMomentsOfTheDensity(_ own: LikelihoodCase) {
     var gen = Gen(seed: 5)

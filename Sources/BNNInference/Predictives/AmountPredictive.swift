@@ -1,5 +1,5 @@
-/// The predictive distribution of one target at one row that is an amount or a count: what `predict` prints and `evaluate`
-/// scores. Classes have `ClassPredictive`.
+/// The predictive distribution of one target at one row that is an amount or a count: what `predict` prints and
+/// `evaluate` scores. Classes have `ClassPredictive`.
 public protocol AmountPredictive: Sendable {
   var mean: Double { get }
   /// nil where it does not exist.

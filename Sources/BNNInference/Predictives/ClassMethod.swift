@@ -13,21 +13,21 @@ public enum ClassMethod: Hashable, Codable, Sendable {
   /// softmax(m): what the most probable network says, S ignored.
   case plugIn
   /// softmax(m_c/√(1 + πS_cc/8)), for a logit σ(m/√(1 + πv/8)): MacKay's approximation (1992, "The evidence framework
-  /// applied to classification networks") carried to several classes output by output, as Laplace libraries do.
-  /// O(C) a row; reads only the diagonal of S, so a shift common to all outputs, which changes no probability, moderates.
+  /// applied to classification networks") carried to several classes output by output, as Laplace libraries do. O(C) a
+  /// row; reads only the diagonal of S, so a shift common to all outputs, which changes no probability, moderates.
   case probit
-  /// 1/Σ_k exp(−(m_c − m_k)/√(1 + πv_ck/8)), v_ck = Var(f_c − f_k), normalised: MacKay's approximation for every pair of
-  /// classes (Lu, Ie & Sha 2020, "Mean-field approximation to Gaussian-softmax integral with application to uncertainty
-  /// estimation"). Two classes are the logit's exactly; common shifts cancel. O(C²) a row.
+  /// 1/Σ_k exp(−(m_c − m_k)/√(1 + πv_ck/8)), v_ck = Var(f_c − f_k), normalised: MacKay's approximation for every pair
+  /// of classes (Lu, Ie & Sha 2020, "Mean-field approximation to Gaussian-softmax integral with application to
+  /// uncertainty estimation"). Two classes are the logit's exactly; common shifts cancel. O(C²) a row.
   case pairwiseProbit
   /// The mean of the Dirichlet distribution with
   ///
   ///     α_k = (1 − 2/C + e^{m_k}/C² · Σ_l e^{−m_l}) / S_kk
   ///
-  /// for centred outputs (Hobbhahn, Kristiadi & Hennig 2022, "Fast predictive uncertainty for classification with Bayesian
-  /// deep networks"; they condition on a sum of zero instead, see Papers/class-predictives.md). It comes with a
-  /// distribution of the probabilities, hence a mutual information, but is exact only for Gaussians that are themselves
-  /// images of a Dirichlet. O(C²) a row.
+  /// for centred outputs (Hobbhahn, Kristiadi & Hennig 2022, "Fast predictive uncertainty for classification with
+  /// Bayesian deep networks"; they condition on a sum of zero instead, see Papers/class-predictives.md). It comes with
+  /// a distribution of the probabilities, hence a mutual information, but is exact only for Gaussians that are
+  /// themselves images of a Dirichlet. O(C²) a row.
   case laplaceBridge
   /// The mean of softmax(m + Lz) over as many pairs ±z, L a root of S: unbiased. All rows use the same z (a stream of
   /// its own), so that differences between rows are not noise. O(C³ + samples·C²) a row.
@@ -102,7 +102,8 @@ public struct ClassPredictor: Sendable {
       let exponent = f.mean[k] + highest + excess - 2 * log(count)
       return logOfSum(exponent, log(1 - 2 / count)) - log(variance)
     }
-    // Without spread there is no Dirichlet; its limit for two classes, and the sensible answer for more, is the plug-in.
+    // Without spread there is no Dirichlet; its limit for two classes, and the sensible answer for more, is the
+    // plug-in.
     guard logs.allSatisfy({ $0.isFinite }) else {
       return ClassPredictive(logProbabilities: LinkFunctions.logSoftmax(f.mean), mutualInformation: 0)
     }

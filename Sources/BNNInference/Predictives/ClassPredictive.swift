@@ -6,13 +6,13 @@ import BNNModels
   import Musl
 #endif
 
-/// The predictive distribution of a class at one row: ∫ p(c | f) N(f; m, S) df by a `ClassMethod`, kept as logarithms so that
-/// an impossible-looking class still has a score.
+/// The predictive distribution of a class at one row: ∫ p(c | f) N(f; m, S) df by a `ClassMethod`, kept as logarithms
+/// so that an impossible-looking class still has a score.
 public struct ClassPredictive: Sendable, Equatable {
   /// log P(c), classes in order; of `bernoulli` y = 0 and y = 1.
   public let logProbabilities: [Double]
-  /// Of the entropy, what more data would remove: the mutual information of class and outputs, H(E p) − E H(p), nats. nil
-  /// where the method knows no distribution of p.
+  /// Of the entropy, what more data would remove: the mutual information of class and outputs, H(E p) − E H(p), nats.
+  /// nil where the method knows no distribution of p.
   public let mutualInformation: Double?
 
   init(logProbabilities: [Double], mutualInformation: Double? = nil) {
@@ -33,8 +33,8 @@ public struct ClassPredictive: Sendable, Equatable {
 
   static func entropy(_ logs: [Double]) -> Double { logs.reduce(0) { $1 > -.infinity ? $0 - exp($1) * $1 : $0 } }
 
-  /// The mean of the probabilities at several draws of the outputs (one number each is a logit), from a Gaussian or from
-  /// networks with drawn weights.
+  /// The mean of the probabilities at several draws of the outputs (one number each is a logit), from a Gaussian or
+  /// from networks with drawn weights.
   ///
   /// - Precondition: there is a draw.
   public init(averaging outputs: [[Double]]) {
@@ -45,8 +45,8 @@ public struct ClassPredictive: Sendable, Equatable {
     self.init(logProbabilities: means, mutualInformation: logs.count == 1 ? 0 : max(0, Self.entropy(means) - entropy))
   }
 
-  /// The members' probabilities averaged with equal weights. What the members disagree on counts as epistemic: the pool's
-  /// mutual information is its entropy less the mean of what each member leaves unexplained.
+  /// The members' probabilities averaged with equal weights. What the members disagree on counts as epistemic: the
+  /// pool's mutual information is its entropy less the mean of what each member leaves unexplained.
   public init(pooling members: [ClassPredictive]) {
     precondition(!members.isEmpty, "a pool needs a member")
     guard members.count > 1 else {

@@ -32,8 +32,8 @@ public struct ClassScores: Sendable, Equatable {
   /// Mean of the multiclass sum Σ_c (P(c) − 1{c = y})².
   public var brier: Double
   /// Expected calibration error of the most probable class: Σ_b (n_b/n)|accuracy_b − mean confidence_b| over 15 bins
-  /// ((b − 1)/15, b/15] of confidence (Guo, Pleiss, Sun & Weinberger 2017, eq. 3). A sum of absolute errors of noisy means, it
-  /// is biased upwards on few rows; it is not a proper score.
+  /// ((b − 1)/15, b/15] of confidence (Guo, Pleiss, Sun & Weinberger 2017, eq. 3). A sum of absolute errors of noisy
+  /// means, it is biased upwards on few rows; it is not a proper score.
   public var expectedCalibrationError: Double
 
   /// - Precondition: there is a row.

@@ -13,8 +13,9 @@ import BNNProbability
 ///     Y | s ~ N(m_μ + (S_μs/S_ss)(s − m_s), S_μμ − S_μs²/S_ss + e^s)
 ///
 /// The moments are exact. Density, distribution function, quantiles and CRPS are those of the finite mixture of normals
-/// that the trapezoidal rule over s makes of the last line; it converges exponentially, and the step (½ of s's deviation, at
-/// most ¼, and half a component's width where the mean moves with s) leaves 10⁻⁹ of the density's maximum, less usually.
+/// that the trapezoidal rule over s makes of the last line; it converges exponentially, and the step (½ of s's
+/// deviation, at most ¼, and half a component's width where the mean moves with s) leaves 10⁻⁹ of the density's
+/// maximum, less usually.
 public struct HeteroscedasticPredictive: AmountPredictive, Equatable {
   public let mean: Double
   public let epistemicVariance: Double

@@ -44,8 +44,8 @@ public struct OutputGaussian: Sendable, Equatable {
     return OutputGaussian(mean: mean.map { $0 - middle }, covariance: result)
   }
 
-  /// L, lower triangular with LLᵀ = S. Where a pivot is nothing beside the diagonal's largest entry (S is singular, or its
-  /// rounding is below zero) the column is zero. O(C³).
+  /// L, lower triangular with LLᵀ = S. Where a pivot is nothing beside the diagonal's largest entry (S is singular, or
+  /// its rounding is below zero) the column is zero. O(C³).
   var root: Matrix {
     let count = mean.count
     let floor = (0..<count).reduce(0) { max($0, covariance[$1, $1]) } * Double(count) * .ulpOfOne

@@ -4,15 +4,15 @@ import BNNProbability
 /// Which curvature of the likelihood in the network's outputs a posterior is made of, as roots b_is of every row with
 /// H_i = Σ_s b_is b_isᵀ: rows that know nothing of networks or of the structures that keep them.
 public enum CurvatureKind: Hashable, Codable, Sendable {
-  /// The expected curvature, exactly: E_y[g gᵀ] = −E_y[∂²log p/∂f²], g = −∂log p/∂f. With it the posterior's precision is the
-  /// generalised Gauss–Newton matrix (Schraudolph 2002; Martens 2020, "New insights and perspectives on the natural
-  /// gradient method", section 9).
+  /// The expected curvature, exactly: E_y[g gᵀ] = −E_y[∂²log p/∂f²], g = −∂log p/∂f. With it the posterior's precision
+  /// is the generalised Gauss–Newton matrix (Schraudolph 2002; Martens 2020, "New insights and perspectives on the
+  /// natural gradient method", section 9).
   case ggn
   /// The mean of g gᵀ over draws of y from p(y | f): unbiased for `ggn`, with `samples` roots a row.
   case monteCarloFisher(samples: Int)
-  /// g gᵀ at the targets that were observed, one root a row. It is not an estimate of the curvature: it is too large where
-  /// the model fits badly and vanishes where it fits exactly (Kunstner, Balles & Hennig 2019). For comparisons; never a
-  /// default.
+  /// g gᵀ at the targets that were observed, one root a row. It is not an estimate of the curvature: it is too large
+  /// where the model fits badly and vanishes where it fits exactly (Kunstner, Balles & Hennig 2019). For comparisons;
+  /// never a default.
   case empiricalFisher
 
   /// The roots of every row, each n × C.

@@ -14,9 +14,9 @@ import BNNProbability
 ///     expected curvature   μμ: e^{−s}     ss: ½     μs: 0
 ///
 /// Mean and log variance are orthogonal in the expected curvature, which is diagonal and in s the same everywhere. The
-/// natural parameters (μ/σ², −1/2σ²) have the curvature [σ², 2μσ²; 2μσ², 2σ⁴ + 4μ²σ²], whose condition number grows as μ²
-/// and which needs a constrained output; so they are not used. The observed Hessian ([e^{−s}, re^{−s}; re^{−s}, ½r²e^{−s}])
-/// is indefinite wherever r ≠ 0 and is never used either.
+/// natural parameters (μ/σ², −1/2σ²) have the curvature [σ², 2μσ²; 2μσ², 2σ⁴ + 4μ²σ²], whose condition number grows as
+/// μ² and which needs a constrained output; so they are not used. The observed Hessian ([e^{−s}, re^{−s}; re^{−s},
+/// ½r²e^{−s}]) is indefinite wherever r ≠ 0 and is never used either.
 public struct HeteroscedasticLikelihood: Likelihood, Equatable {
   public let targets: Int
 

@@ -5,8 +5,9 @@ import BNNProbability
 ///
 /// Rows are independent; f is n × `outputs`, y is n × `targets`. Everything is a sum over rows in nats, never a mean.
 ///
-/// For finite f nothing is NaN: a number that overflows comes out infinite with the right sign. Targets that cannot occur
-/// under the likelihood have log density −∞ and a gradient of NaN; `firstInvalid` finds and explains them beforehand.
+/// For finite f nothing is NaN: a number that overflows comes out infinite with the right sign. Targets that cannot
+/// occur under the likelihood have log density −∞ and a gradient of NaN; `firstInvalid` finds and explains them
+/// beforehand.
 public protocol Likelihood: Sendable {
   /// C, the numbers that a network must give a row.
   var outputs: Int { get }
@@ -16,8 +17,8 @@ public protocol Likelihood: Sendable {
   func logDensities(outputs f: Matrix, targets y: Matrix) -> [Double]
   /// −∂log p(yᵢ | fᵢ)/∂f of every row, n × C.
   func gradients(outputs f: Matrix, targets y: Matrix) -> Matrix
-  /// Roots of the expected curvature of every row: r matrices n × C with Σₛ bᵢₛbᵢₛᵀ = −E_y[∂²log p(y | fᵢ)/∂f²], which is
-  /// positive semi-definite for every likelihood and does not depend on y.
+  /// Roots of the expected curvature of every row: r matrices n × C with Σₛ bᵢₛbᵢₛᵀ = −E_y[∂²log p(y | fᵢ)/∂f²], which
+  /// is positive semi-definite for every likelihood and does not depend on y.
   func curvatureRoots(outputs f: Matrix) -> [Matrix]
   /// Targets drawn from p(y | fᵢ), n × T.
   func sample(outputs f: Matrix, using stream: inout RandomStream) -> Matrix

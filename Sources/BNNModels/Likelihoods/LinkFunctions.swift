@@ -6,8 +6,8 @@ import BNNLinearAlgebra
   import Musl
 #endif
 
-/// From a network's outputs to probabilities, without overflow and without the loss of digits that the textbook forms have
-/// where a probability is close to 1. NaN stays NaN.
+/// From a network's outputs to probabilities, without overflow and without the loss of digits that the textbook forms
+/// have where a probability is close to 1. NaN stays NaN.
 public enum LinkFunctions {
   /// σ(f) = 1/(1 + e^{−f}); σ(−f) is 1 − σ(f) to full relative accuracy.
   @inlinable public static func logistic<Scalar: BLASScalar>(_ f: Scalar) -> Scalar {
@@ -26,8 +26,8 @@ public enum LinkFunctions {
     (f > 0 ? f : 0) + Scalar.logOnePlus(Scalar.exponential(-abs(f)))
   }
 
-  /// log Σ e^{f_c} as its two parts: the largest f and log(1 + Σ e^{f_k − max}) over the others, whose digits would be lost
-  /// in the sum where one class is nearly certain.
+  /// log Σ e^{f_c} as its two parts: the largest f and log(1 + Σ e^{f_k − max}) over the others, whose digits would be
+  /// lost in the sum where one class is nearly certain.
   @inlinable public static func logSumExp(_ f: some Collection<Double>) -> (highest: Double, excess: Double) {
     var highest = -Double.infinity
     var others = 0.0
