@@ -3,11 +3,13 @@ import BNNModels
 import BNNPosteriors
 import BNNSafetensors
 
-/// The tensors of a Laplace posterior beside its mean: what data said, in its structure, under the prefix `curvature.` and
+/// The tensors of a Laplace posterior beside its mean (of a linearised network beside θ₁: the mean's displacement, as
+/// `tangent.<name>`): what data said, in its structure, under the prefix `curvature.` and
 /// the structure's own names (`AnyCurvature.tensors`): symmetric matrices as their packed upper triangles.
 extension MemberTensors {
-  func tensors(of state: LaplaceState) -> [Tensor] {
-    state.curvature.tensors.map {
+  func tensors(of state: LaplaceState, _ network: Network) -> [Tensor] {
+    (state.displacement.map { cut($0, network.tensors, prefix: prefix + "tangent.") } ?? [])
+      + state.curvature.tensors.map {
       Tensor(name: "\(prefix)curvature.\($0.name)", shape: $0.shape, values: $0.values)
     }
   }
@@ -45,9 +47,11 @@ extension MemberTensors {
     } catch {
       throw store.corrupt("\(error)")
     }
+    let displacement =
+      settings.isLinearised ? try join(network.tensors, prefix: prefix + "tangent.", from: &store) : nil
     let state = LaplaceState(
       chosen: chosen, curvature: curvature, prior: own.prior, noiseVariance: own.noiseVariance,
-      logEvidence: own.logEvidence, distanceToOptimum: own.distanceToOptimum)
+      logEvidence: own.logEvidence, distanceToOptimum: own.distanceToOptimum, displacement: displacement)
     guard (try? state.factored()) != nil else { throw store.corrupt("its precision is not positive definite") }
     return Member(
       theta: theta, outputRoot: nil, statistics: LinearStatistics(weights: 0, responses: 0), responses: [],

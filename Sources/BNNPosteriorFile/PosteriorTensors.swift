@@ -35,7 +35,7 @@ struct MemberTensors {
     if let spec = model.network {
       result += cut(member.theta, Network(spec).tensors, prefix: prefix)
     }
-    if let own = member.laplace { return result + tensors(of: own) }
+    if let own = member.laplace, let spec = model.network { return result + tensors(of: own, Network(spec)) }
     for (c, response) in member.responses.enumerated() {
       guard let own = response.posterior else { continue }
       if model.method.isTangent, let spec = model.network {
