@@ -50,6 +50,9 @@ extension Posterior {
     if !categories.isEmpty { words += Self.flag("--categorical", categories.joined(separator: ",")) }
     if let time = schema.time { words += Self.flag("--time", time) }
     if let weights = schema.weights { words += Self.flag("--weights", weights) }
+    if let classes = schema.classes, classes.allSatisfy(Self.fitsList) {
+      words += Self.flag("--classes", classes.joined(separator: ","))
+    }
     words += ["--method", model.methodName]
     if model.likelihood != .gaussian { words += ["--likelihood", model.likelihood.rawValue] }
     if let laplace = model.laplace { words += LaplaceOptions.flags(laplace) }
@@ -64,7 +67,8 @@ extension Posterior {
     if let subspace = model.subspace { words += ["--subspace", String(subspace)] }
     if members.count > 1 { words += ["--members", String(members.count)] }
     if !model.intercept { words.append("--no-intercept") }
-    if !model.standardised { words += ["--normalize", "none"] }
+    let rule = normalisationRule
+    if rule != .standard { words += ["--normalize", rule.rawValue] }
     if case .given(let value) = model.prior.precision { words += ["--prior-precision", "\(value)"] }
     if case .given(let value) = model.prior.noise { words += ["--noise", "\(value)"] }
     return words

@@ -134,6 +134,11 @@ func remark(on reader: DatasetReader, _ console: Console, expected: Set<String> 
 }
 
 extension Posterior {
+  /// How its normalisation was found.
+  var normalisationRule: NormalisationRule {
+    model.standardised ? normalisation.isPooled == true ? .pixel : .standard : .none
+  }
+
   /// σ per target in the target's units, averaged over members; nil while not identified.
   var noiseDeviations: [Double?] { overMembers(noiseDeviations(of:)) }
 

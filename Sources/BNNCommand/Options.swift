@@ -31,7 +31,7 @@ struct DataOptions: ParsableArguments {
   @Option(name: .long, help: "Byte between the cells of a CSV file; tab or \\t is a tab.")
   var delimiter = ","
 
-  @Option(name: .long, help: "csv, npy or npz, where the name does not tell (needed for standard input).")
+  @Option(name: .long, help: "csv, npy, npz or idx, where the name does not tell (needed for standard input).")
   var format: String?
 
   @Option(name: .long, help: "error or drop: what to do with a row that lacks a value (an empty cell, NA, null or ?).")
@@ -48,7 +48,7 @@ struct DataOptions: ParsableArguments {
       throw ValidationError("--delimiter must be one byte that is no quote and no line end, got \"\(delimiter)\"")
     }
     if let format, TableFormat(rawValue: format) == nil {
-      throw ValidationError("--format is csv, npy or npz, got \"\(format)\"")
+      throw ValidationError("--format is csv, npy, npz or idx, got \"\(format)\"")
     }
     guard MissingPolicy(rawValue: missing) != nil else {
       throw ValidationError("--missing is error or drop, got \"\(missing)\"")
@@ -61,6 +61,26 @@ struct DataOptions: ParsableArguments {
       delimiter: byte, format: format.flatMap(TableFormat.init), missing: MissingPolicy(rawValue: missing) ?? .error,
       missingValues: names(missingValues) ?? [])
   }
+}
+
+/// Targets that come in a file of their own.
+struct LabelOptions: ParsableArguments {
+  @Option(
+    name: .long,
+    help: """
+      The target, where it is in a file of its own beside images: IDX, .npy or CSV of one column, one label a row; once \
+      per data file.
+      """)
+  var labels: [String] = []
+
+  func validate() throws {
+    guard labels.count <= 1 else {
+      throw ValidationError("--labels is given once per data file: \(labels.count) are too many for one")
+    }
+  }
+
+  /// The labels of a subcommand that takes one data file.
+  var file: String? { labels.first }
 }
 
 /// What to do with levels of categories that the first data did not have.

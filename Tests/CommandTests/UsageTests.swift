@@ -17,12 +17,16 @@ struct UsageTests {
     ["--subspace", "0"], ["--subspace=-5"], ["--subspace", "few"], ["--subspace", "251"], ["--subspace", "7000"],
     ["--method", "linear", "--subspace", "20"], ["--method", "last-layer", "--subspace", "20"],
     ["--subspace", "5000", "--hidden", "200,200"],
-    ["--activation", "sine"], ["--likelihood", "poisson"], ["--members", "0"], ["--members", "101"],
+    ["--activation", "sine"], ["--likelihood", "normal"], ["--likelihood", "poisson", "--method", "linear"],
+    ["--classes", "1"], ["--classes", "1001,"], ["--classes", "a,b", "--likelihood", "gaussian"],
+    ["--classes", "a,b,c", "--likelihood", "bernoulli"], ["--classes", "a,b", "--method", "linear"],
+    ["--labels", "D.csv"], ["--members", "0"], ["--members", "101"],
     ["--members", "two"], ["--members", "2", "--method", "linear"], ["--no-intercept", "--method", "tangent"],
     ["--prior-precision=-1"], ["--prior-precision", "much"], ["--prior-precision", "inf"],
     ["--prior-precision", "nan"],
     ["--prior-precision", "1e300"], ["--noise", "0"], ["--noise=-1"], ["--noise", "loud"], ["--noise", "1e300"],
-    ["--noise", "1e-300"], ["--normalize", "pixel"], ["--epochs", "0"], ["--epochs", "x"], ["--batch-size", "0"],
+    ["--noise", "1e-300"], ["--normalize", "minmax"], ["--normalize", "pixel", "--method", "linear"],
+    ["--epochs", "0"], ["--epochs", "x"], ["--batch-size", "0"],
     ["--learning-rate", "0"], ["--learning-rate", "inf"], ["--learning-rate", "nan"], ["--learning-rate=-1"],
     ["--seed", "-1"], ["--seed", "x"], ["--seed", "18446744073709551616"], ["--threads", "0"], ["--threads", "many"],
     ["--threads=-4"], ["--delimiter", ""], ["--delimiter", "ab"], ["--delimiter", "\""], ["--delimiter", "ä"],
@@ -35,7 +39,7 @@ struct UsageTests {
     outcome.failed(64)
     let flag = String(flags[0].prefix { $0 != "=" })
     let about = ["--target", "--ignore"].contains(flag) ? "\"y\"" : flag
-    let member = flags.last == "linear" ? "one member" : about
+    let member = flags.last == "linear" && flag == "--members" ? "one member" : about
     #expect(outcome.stderr.contains(member), "\(outcome.stderr)")
     #expect(folder.files == ["D.csv", "p"])
   }
@@ -99,14 +103,15 @@ struct UsageTests {
     "fit": """
     --target --features --ignore --method --hidden --activation --likelihood --members --no-intercept --noise \
     --prior-precision --normalize --epochs --batch-size --learning-rate --output --force --label --delimiter --format \
-    --missing --missing-values --categorical --time --weights
+    --missing --missing-values --categorical --time --weights --labels --classes
     """,
     "update": """
     --allow-repeated-data --output --force --label --target --features --method --hidden --activation --likelihood \
-    --members --normalize --delimiter --format --missing --missing-values --unseen --categorical --time --weights
+    --members --normalize --delimiter --format --missing --missing-values --unseen --categorical --time --weights --labels \
+    --classes
     """,
     "predict": "--output --force --quantiles --keep --target --features --delimiter --format --missing --unseen",
-    "evaluate": "--target --features --delimiter --format --missing --unseen",
+    "evaluate": "--labels --target --features --delimiter --format --missing --unseen",
     "inspect": "", "diff": "--tolerance",
   ]
 

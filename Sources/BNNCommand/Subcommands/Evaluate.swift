@@ -12,13 +12,14 @@ struct Evaluate: ParsableCommand {
   @Argument(help: "The posterior file.")
   var posterior: String
 
-  @Argument(help: "Rows with features and targets: a .csv, .csv.gz or .npy file, or -.")
+  @Argument(help: "Rows with features and targets: a .csv, .csv.gz or .npy, .npz or IDX file, or -.")
   var data: String
 
   @Option(name: .long, help: "Another posterior to score on the same rows; exit 2 when the first is worse than it.")
   var against: String?
 
   @OptionGroup var predictive: PredictiveOptions
+  @OptionGroup var labels: LabelOptions
   @OptionGroup var properties: PropertyOptions
   @OptionGroup var tables: DataOptions
   @OptionGroup var levels: UnseenOptions
@@ -29,7 +30,8 @@ struct Evaluate: ParsableCommand {
     let own = try loadPosterior(posterior).posterior
     try properties.check(against: own, file: posterior)
     let other = try against.map { try loadOther($0, own) }
-    let reader = try DatasetReader(path: data, schema: own.model.schema, options: levels.apply(to: tables.options))
+    let reader = try DatasetReader(
+      path: data, labels: labels.file, schema: own.model.schema, options: levels.apply(to: tables.options))
     let rows = try Dataset(readingAll: reader)
     remark(on: reader, console)
     let each = try score(own, rows)

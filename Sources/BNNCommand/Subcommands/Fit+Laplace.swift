@@ -60,14 +60,12 @@ extension Fit {
         ExitStatus.badData, "a network needs at least two rows to start from, got \(dataset.rows)", file: reader.file,
         remedy: "fit on more rows")
     }
-    let normalisation =
-      normalize == "standard"
-      ? Normalisation.fit(dataset, targetKind: schema.targetKind)
-      : .identity(features: schema.features.count, targets: schema.targets.count)
+    let rule = normalisationRule(reader.format)
+    let normalisation = Normalisation.fit(dataset, rule: rule, targetKind: schema.targetKind)
     let fitted = try Posterior.laplace(
       spec, settings: settings, likelihood: likelihood, schema: schema, features: dataset.featureMatrix,
       targets: dataset.targetMatrix, weights: dataset.weights, normalisation: normalisation,
-      standardised: normalize == "standard", prior: prior,
+      standardised: rule != .none, prior: prior,
       training: training.settings(rows: dataset.rows, weights: network.parameterCount), members: members,
       seed: global.seed, threads: global.workers, progress: { _, message in console.progress(message) })
     console.clearProgress()

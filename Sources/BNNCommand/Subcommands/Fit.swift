@@ -25,11 +25,13 @@ struct Fit: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Make the first posterior from D1: train a network (or a linear model) and keep what the data said.")
 
-  @Argument(help: "D1: a .csv, .csv.gz, .npy or .npz file, or - for standard input.")
+  @Argument(help: "D1: a .csv, .csv.gz, .npy, .npz or IDX file, or - for standard input.")
   var data: String
 
   @Option(name: .long, help: "Target column; repeat for several.")
-  var target: [String]
+  var target: [String] = []
+
+  @OptionGroup var labels: LabelOptions
 
   @Option(name: .long, help: "Feature columns, comma-separated (default: all that are not targets).")
   var features: String?
@@ -79,6 +81,11 @@ struct Fit: ParsableCommand {
       """)
   var likelihood: String?
 
+  @Option(
+    name: .long,
+    help: "All classes that may ever come, comma-separated, or how many for 0, 1, … (default: those of D1).")
+  var classes: String?
+
   @Option(name: .long, help: "Independently initialised networks, each with a posterior of its own.")
   var members = 1
 
@@ -92,8 +99,13 @@ struct Fit: ParsableCommand {
   @Option(name: .long, help: "Standard deviation of the noise in the target's units, or auto.")
   var noise = AutoSetting(argument: "auto")!
 
-  @Option(name: .long, help: "standard (by D1's mean and deviation, then frozen) or none.")
-  var normalize = "standard"
+  @Option(
+    name: .long,
+    help: """
+      By D1's means and deviations, then frozen: standard (of each column), pixel (of all together; default for IDX), \
+      or none.
+      """)
+  var normalize: String?
 
   @OptionGroup var laplace: LaplaceOptions
   @OptionGroup var training: TrainingOptions
@@ -102,20 +114,10 @@ struct Fit: ParsableCommand {
   @OptionGroup var global: GlobalOptions
 
   func validate() throws {
-    guard !target.isEmpty else { throw ValidationError("name the target column with --target") }
+    try validateTarget()
     if let method, Method(rawValue: method) == nil {
       let all = Method.allCases.map(\.rawValue).joined(separator: ", ")
       throw ValidationError("--method is one of \(all); got \"\(method)\"")
-    }
-    if let likelihood {
-      guard let kind = LikelihoodKind(rawValue: likelihood) else {
-        let all = LikelihoodKind.allCases.map(\.rawValue).joined(separator: ", ")
-        throw ValidationError("--likelihood is one of \(all); got \"\(likelihood)\"")
-      }
-      if kind != .gaussian, let method, method != Method.laplace.rawValue, method != Method.tangent.rawValue {
-        throw ValidationError("--likelihood \(likelihood) belongs to --method laplace or tangent, not \(method)")
-      }
-      if kind != .gaussian, subspace != nil { throw ValidationError("--subspace belongs to --likelihood gaussian") }
     }
     if laplace.isUsed, method != nil, method != Method.laplace.rawValue {
       throw ValidationError("--structure, --layers, --curvature and --prior-per-layer belong to --method laplace")
@@ -124,8 +126,13 @@ struct Fit: ParsableCommand {
       let all = Activation.allCases.map(\.rawValue).joined(separator: ", ")
       throw ValidationError("--activation is one of \(all); got \"\(activation)\"")
     }
-    guard normalize == "standard" || normalize == "none" else {
-      throw ValidationError("--normalize is standard or none, got \"\(normalize)\"")
+    if let normalize {
+      guard let rule = NormalisationRule(rawValue: normalize) else {
+        throw ValidationError("--normalize is standard, pixel or none, got \"\(normalize)\"")
+      }
+      if rule == .pixel, method == Method.linear.rawValue {
+        throw ValidationError("--normalize pixel belongs to networks; --method linear takes standard or none")
+      }
     }
     guard (1...100).contains(members) else { throw ValidationError("--members is between 1 and 100, got \(members)") }
     if noise.setting == .given(0) { throw ValidationError("--noise must be a positive number or auto") }
@@ -168,19 +175,9 @@ struct Fit: ParsableCommand {
 
   private var choice: ColumnChoice {
     ColumnChoice(
-      targets: target, kind: targetChoice, features: names(features), ignore: names(ignore) ?? [],
+      targets: targets, kind: targetChoice, features: names(features), ignore: names(ignore) ?? [],
       categorical: names(categorical) ?? [],
       weights: weights, time: time)
-  }
-
-  private var targetChoice: TargetChoice {
-    switch likelihood.flatMap(LikelihoodKind.init) {
-    case nil:
-      method == nil || method == Method.laplace.rawValue || method == Method.tangent.rawValue ? .automatic : .number
-    case .gaussian, .heteroscedastic: .number
-    case .poisson: .count
-    case .bernoulli, .categorical: .classes
-    }
   }
 
   /// A flat prior cannot choose between an intercept and the sum of all levels.
@@ -192,10 +189,10 @@ struct Fit: ParsableCommand {
   /// Fits, writes the file, and returns what there is to say.
   func execute(_ console: Console) throws -> UpdateSummary {
     let started = Date()
-    try refuseOutput(destination.output, amongInputs: [data])
+    try refuseOutput(destination.output, amongInputs: [data] + labels.labels)
     try AtomicFile.check(destination.output, replacing: destination.force)
     // Twice: the first reading finds categories and their levels.
-    let input = try TableInput(path: data)
+    let input = try TableInput(path: data, labels: labels.file)
     let schema = try Schema.fit(choice, to: input, options: tables.options, coding: coding)
     let table = try TableReader(input, options: tables.options)
     let reader = try DatasetReader(table: table, schema: schema, readsTime: true)
@@ -205,7 +202,7 @@ struct Fit: ParsableCommand {
     let summary: BatchSummary
     if method == Method.linear.rawValue {
       var update = SequentialUpdate(
-        .linear(schema: schema, intercept: !noIntercept, standardised: normalize == "standard", prior: prior))
+        .linear(schema: schema, intercept: !noIntercept, standardised: normalisationRule(.csv) != .none, prior: prior))
       summary = try absorb(
         reader, into: &update, threads: global.workers, console: console, expected: Set(unused(table.columnNames)))
       fitted = try update.finish(threads: global.workers)
@@ -296,14 +293,12 @@ struct Fit: ParsableCommand {
         "\(dataset.rows) rows determine at most \(dataset.rows * schema.targets.count) directions, not the \(subspace) of "
           + "--subspace", file: reader.file, remedy: "use a smaller --subspace, or more rows")
     }
-    let normalisation =
-      normalize == "standard"
-      ? Normalisation.fit(dataset)
-      : .identity(features: schema.features.count, targets: schema.targets.count)
+    let rule = normalisationRule(reader.format)
+    let normalisation = Normalisation.fit(dataset, rule: rule, targetKind: schema.targetKind)
     let fitted = try Posterior.network(
       spec, method: chosen, schema: schema, features: dataset.featureMatrix, targets: dataset.targetMatrix,
       weights: dataset.weights,
-      normalisation: normalisation, standardised: normalize == "standard", prior: prior,
+      normalisation: normalisation, standardised: rule != .none, prior: prior,
       training: training.settings(rows: dataset.rows, weights: weights), members: members,
       subspace: subspace, seed: global.seed, threads: global.workers,
       progress: { _, message in console.progress(message) })

@@ -11,7 +11,7 @@ struct Predict: ParsableCommand {
   @Argument(help: "The posterior file.")
   var posterior: String
 
-  @Argument(help: "Rows with the posterior's features: a .csv, .csv.gz, .npy or .npz file, or -.")
+  @Argument(help: "Rows with the posterior's features: a .csv, .csv.gz, .npy, .npz or IDX file, or -.")
   var data: String
 
   @Option(name: [.short, .long], help: "A .csv, .json or .npz file (default: CSV on standard output).")

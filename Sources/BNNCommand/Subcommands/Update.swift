@@ -12,7 +12,7 @@ struct Update: ParsableCommand {
   @Argument(help: "The posterior after everything seen so far.")
   var posterior: String
 
-  @Argument(help: "D2: a .csv, .csv.gz, .npy or .npz file, or - for standard input.")
+  @Argument(help: "D2: a .csv, .csv.gz, .npy, .npz or IDX file, or - for standard input.")
   var data: String
 
   @Flag(name: .long, help: "Absorb rows that the lineage says were absorbed before.")
@@ -20,6 +20,7 @@ struct Update: ParsableCommand {
 
   @OptionGroup var training: TrainingOptions
   @OptionGroup var destination: ReplacementOptions
+  @OptionGroup var labels: LabelOptions
   @OptionGroup var properties: PropertyOptions
   @OptionGroup var tables: DataOptions
   @OptionGroup var levels: UnseenOptions
@@ -34,14 +35,15 @@ struct Update: ParsableCommand {
     try properties.check(against: file.posterior, file: posterior, allowsStaying: true)
     let output = destination.output ?? posterior
     if destination.inPlace {
-      try refuseOutput(output, amongInputs: [data])
+      try refuseOutput(output, amongInputs: [data] + labels.labels)
     } else {
-      try refuseOutput(output, amongInputs: [posterior, data])
+      try refuseOutput(output, amongInputs: [posterior, data] + labels.labels)
     }
     try AtomicFile.check(output, replacing: destination.replaces)
     let prior = file.posterior
     let reader = try DatasetReader(
-      path: data, schema: prior.model.schema, options: levels.apply(to: tables.options), readsTime: true)
+      path: data, labels: labels.file, schema: prior.model.schema, options: levels.apply(to: tables.options),
+      readsTime: true)
     let stays = prior.model.method == .movingTangent && properties.method == Method.tangent.rawValue
     let isLaplace = prior.model.method == .laplace
     // How many rows there are is known when they are read; the choice between second-order steps and Adam can wait.
@@ -143,9 +145,21 @@ struct PropertyOptions: ParsableArguments {
   @Option(name: .long, help: "Must be the posterior's, when given.")
   var likelihood: String?
   @Option(name: .long, help: "Must be the posterior's, when given.")
+  var classes: String?
+  @Option(name: .long, help: "Must be the posterior's, when given.")
   var members: Int?
   @Option(name: .long, help: "Must be the posterior's, when given.")
   var normalize: String?
+
+  /// `--classes` as a list, or as the number of classes 0, 1, ….
+  private func sameClasses(_ held: [String]?, file: String) throws {
+    guard let classes, names(classes) != held else { return }
+    if let held, held == (0..<held.count).map(String.init), classes == String(held.count) { return }
+    throw CommandFailure(
+      ExitStatus.usage,
+      "--classes \(classes) disagrees with the posterior, which has \(held?.joined(separator: ",") ?? "no classes")",
+      file: file, remedy: "leave the flag out, or fit a new posterior")
+  }
 
   /// - Parameter allowsStaying: accept `--method tangent` for a moving tangent that is to stay where it is.
   func check(against posterior: Posterior, file: String, allowsStaying: Bool = false) throws {
@@ -176,7 +190,8 @@ struct PropertyOptions: ParsableArguments {
     try same("--subspace", subspace.map(String.init), model.subspace.map(String.init) ?? "none")
     try same("--likelihood", likelihood, model.likelihood.rawValue)
     try same("--members", members.map(String.init), String(posterior.members.count))
-    try same("--normalize", normalize, model.standardised ? "standard" : "none")
+    try same("--normalize", normalize, posterior.normalisationRule.rawValue)
+    try sameClasses(model.schema.classes, file: file)
     var units: [String] = []
     var activations: Set<String> = []
     for case .dense(let count, let function) in model.network?.layers.dropLast() ?? [] {

@@ -1,0 +1,135 @@
+import Foundation
+import Testing
+
+/// Images and their labels through the command. The oracle of a fit is the same numbers as one csv table.
+@Suite("images, labels, classes and counts")
+struct ImageCommandTests {
+  let folder = Scratch()
+
+  /// 40 images of 2 × 3 bytes and labels 0, 1, 2; as IDX, and as a table with the columns "0" … "5", "label".
+  private func write(_ name: String, rows: Range<Int>) {
+    var chance = Chance(8)
+    let images = (0..<80).map { _ in (0..<6).map { _ in UInt8(chance.bits() % 256) } }
+    let labels = images.map { UInt8((Int($0[0]) + Int($0[3])) / 171) }
+    folder.write("\(name)-images-idx3-ubyte", idx([rows.count, 2, 3], images[rows].flatMap { $0 }))
+    folder.write("\(name)-labels-idx1-ubyte", idx([rows.count], Array(labels[rows])))
+    let lines = rows.map { i in (images[i] + [labels[i]]).map { "\($0)" }.joined(separator: ",") }
+    folder.write("\(name).csv", "0,1,2,3,4,5,label\n" + lines.joined(separator: "\n") + "\n")
+    folder.write("\(name)-labels.csv", labels[rows].map { "\($0)\n" }.joined())
+  }
+
+  private func idx(_ sizes: [Int], _ data: [UInt8]) -> [UInt8] {
+    let shape = sizes.flatMap { size in
+      (0..<4).map { UInt8(truncatingIfNeeded: size >> (24 - 8 * $0)) }
+    }
+    return [0, 0, 8, UInt8(sizes.count)] + shape + data
+  }
+
+  private let images = "D1-images-idx3-ubyte"
+  private let labels = ["--labels", "D1-labels-idx1-ubyte"]
+
+  init() {
+    write("D1", rows: 0..<40)
+    write("D2", rows: 40..<80)
+  }
+
+  @Test(
+    "images with labels are a table of their numbers",
+    arguments: [["linear"], ["tangent", "--hidden", "3"]])
+  func asTable(method: [String]) {
+    let common = ["--likelihood", "gaussian", "--method"] + method
+    folder.run(["fit", images, "-o", "p1"] + labels + common).succeeded()
+    let rule = method[0] == "linear" ? [] : ["--normalize", "pixel"]
+    folder.run(["fit", "D1.csv", "--target", "label", "-o", "q1"] + common + rule).succeeded()
+    #expect(folder.bytes("p1") == folder.bytes("q1"))
+    folder.run("update", "p1", "D2-images-idx3-ubyte", "--labels", "D2-labels.csv", "-o", "p2")
+      .succeeded()
+    folder.run("update", "q1", "D2.csv", "-o", "q2").succeeded()
+    #expect(folder.bytes("p2") == folder.bytes("q2"))
+    let own = folder.run("evaluate", "p2", images, "--labels", "D1-labels-idx1-ubyte").succeeded()
+      .stdout
+    #expect(own == folder.run("evaluate", "q2", "D1.csv").succeeded().stdout)
+    #expect(
+      folder.run("predict", "p2", images).succeeded().stdout
+        == folder.run("predict", "q2", "D1.csv").stdout)
+    let commands = folder.run("inspect", "p2", "--command").succeeded().stdout
+    #expect(commands.contains("--normalize pixel") == (method[0] != "linear"))
+    if method[0] != "linear" {
+      folder.run("update", "p1", "D2.csv", "--normalize", "standard", "-o", "x").failed(
+        64, "--normalize standard", "pixel")
+    }
+    folder.run("update", "p1", "D2.csv", "--classes", "3", "-o", "x").failed(
+      64, "--classes 3", "no classes")
+  }
+
+  @Test("labels that do not fit")
+  func labelsThatDoNotFit() {
+    let fit = ["--method", "linear", "-o", "x"]
+    folder.write("short.csv", "1\n2\n")
+    folder.run(["fit", images, "--labels", "short.csv"] + fit).failed(
+      65, "short.csv: has 2 labels", "has 40 rows")
+    folder.run(["fit", images, "--labels", "gone"] + fit).failed(66, "gone")
+    folder.run(["fit", images, "--labels", images] + fit).failed(65, "6 columns", "labels are one")
+    folder.run(["fit", images, "--target", "y"] + labels + fit).failed(64, "--labels", "\"y\"")
+    folder.run(["fit", images] + labels + labels + fit).failed(64, "--labels", "once per data file")
+    folder.run(["fit", images] + fit).failed(64, "--target")
+    folder.run(["fit", "D1.csv"] + labels + fit).failed(64, "has a column \"label\"")
+    folder.write("cut-idx3-ubyte", Array(folder.bytes(images).dropLast(7)))
+    folder.run(["fit", "cut-idx3-ubyte"] + labels + fit).failed(
+      65, "cut-idx3-ubyte", "cut off: 38 of its 40 rows")
+    folder.run([
+      "fit", images, "-o", "D1-labels.csv", "--labels", "D1-labels.csv", "--force", "--method",
+      "linear",
+    ])
+    .failed(64, "the output D1-labels.csv")
+    #expect(!folder.files.contains("x"))
+  }
+
+  @Test("targets that a likelihood cannot take")
+  func targetsOfTheWrongKind() {
+    func refused(_ table: String, _ flags: [String], _ code: Int32, _ words: String...) {
+      folder.write("t.csv", table)
+      folder.run(["fit", "t.csv", "--target", "y", "-o", "x"] + flags).failed(code, words: words)
+    }
+    let categorical = ["--likelihood", "categorical"]
+    refused(
+      "a,y\n1,0\n2,1.5\n3,2\n", categorical, 65, "row 2", "column y", "\"1.5\" is no class",
+      "--likelihood gaussian")
+    refused("a,y\n1,0\n2,x\n", categorical, 65, "row 2", "\"x\" is not an integer")
+    refused("a,y\n1,4\n2,4\n", categorical, 65, "the same class (4)", "--classes")
+    refused(
+      "a,y\n1,u\n2,v\n3,w\n", ["--likelihood", "bernoulli"], 64, "two classes", "has 3",
+      "categorical")
+    refused(
+      "a,y\n1,u\n2,w\n", ["--classes", "u,v"], 65, "row 2", "\"w\" is none of the classes", "u, v")
+    refused("a,y\n1,7\n2,10\n", ["--classes", "10"], 65, "row 2", "\"10\" is none of the classes")
+    refused("a,y\n1,0\n2,-3\n", ["--likelihood", "poisson"], 65, "row 2", "-3.0 is no count")
+    refused(
+      "a,y\n1,u\n2,v\n", ["--likelihood", "gaussian"], 65, "the target is text", "categorical")
+    refused("a,y\n1,u\n2,v\n", ["--method", "linear"], 65, "the target is text")
+    #expect(folder.files.allSatisfy { $0 != "x" })
+  }
+
+  @Test("classes of images, fixed at the first fit")
+  func classes() {
+    let small = ["--hidden", "3", "--epochs", "3"]
+    folder.run(["fit", images, "-o", "p1"] + labels + small).succeeded()
+    folder.run(
+      ["fit", "D1.csv", "--target", "label", "--likelihood", "categorical", "--normalize", "pixel", "-o", "q1"] + small
+    )
+    .succeeded()
+    #expect(folder.bytes("p1") == folder.bytes("q1"))
+    folder.run(["fit", images, "--classes", "3", "-o", "r1"] + labels + small).succeeded()
+    #expect(folder.bytes("p1") == folder.bytes("r1"))
+    folder.run("update", "p1", "D2-images-idx3-ubyte", "--labels", "D2-labels.csv", "-o", "p2").succeeded()
+    let scores = folder.run("evaluate", "p2", images, "--labels", "D1-labels.csv", "--json").succeeded().object()
+    #expect(scores["rows"] as? Int == 40 && isKind(scores["accuracy"], "number"))
+    #expect(folder.run("predict", "p2", images).succeeded().outputLines.count == 41)
+    folder.run("update", "p1", "D2.csv", "--classes", "4", "-o", "x").failed(64, "--classes 4", "0,1,2")
+    folder.write("new.csv", "0,1,2,3,4,5,label\n1,2,3,4,5,6,1\n1,2,3,4,5,6,3\n")
+    folder.run("update", "p1", "new.csv", "-o", "x").failed(65, "row 2", "column label", "\"3\" is none of the classes")
+    let commands = folder.run("inspect", "p2", "--command").succeeded().stdout
+    #expect(commands.contains("--classes 0,1,2") && commands.contains("--normalize pixel"))
+    #expect(!folder.files.contains("x"))
+  }
+}
