@@ -23,7 +23,16 @@ struct UpdateSummary {
       ("subspace_share", .optional(report.subspaceShare)),
       ("not_identified", .strings((try? posterior.unidentifiedNames()) ?? [])), ("output", .string(output)),
       ("misfit", .optional(report.misfit)), ("distance_to_optimum", .optional(report.distanceToOptimum)),
-      ("shift", .optional(report.shift)), ("seconds", .number(seconds)),
+      ("shift", .optional(report.shift)),
+      (
+        "timings",
+        report.timings.map {
+          .object([
+            ("training", .number($0.training)), ("curvature", .number($0.curvature)),
+            ("evidence", .number($0.evidence)),
+          ])
+        } ?? .null
+      ), ("seconds", .number(seconds)),
     ])
     let number = posterior.lineage.count
     console.say(

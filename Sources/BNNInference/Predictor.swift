@@ -37,10 +37,11 @@ public struct Predictor: Sendable {
   }
 
   /// - Parameters:
-  ///   - classMethod: how a Gaussian over outputs becomes probabilities of classes.
+  ///   - classMethod: how a Gaussian over outputs becomes probabilities of classes; nil is the likelihood's own,
+  ///     with the share of the covariance that was chosen on D1; a method that is asked for gets all of it.
   ///   - seed: of the draws of a Monte Carlo method.
   /// - Throws: `UpdateError.notIdentified` while a flat prior leaves directions open.
-  public init(_ posterior: Posterior, classMethod: ClassMethod = .probit, seed: UInt64 = 0) throws {
+  public init(_ posterior: Posterior, classMethod: ClassMethod? = nil, seed: UInt64 = 0) throws {
     schema = posterior.schema
     normalisation = posterior.normalisation
     if posterior.model.method == .laplace {
@@ -48,11 +49,14 @@ public struct Predictor: Sendable {
       let targets = posterior.schema.targets.count
       let states = posterior.members.compactMap(\.laplace)
       laplace = ReadyLaplace(
-        moments: try zip(posterior.members, states).map { try LaplaceMoments(network, $0.theta, $1) },
+        moments: try zip(posterior.members, states).map {
+          try LaplaceMoments(network, $0.theta, $1, scale: classMethod.map { _ in 1 })
+        },
         noise: states.map { [Double](repeating: $0.noiseVariance ?? 0, count: targets) },
         likelihood: LikelihoodPredictor(
           kind: posterior.model.likelihood, targets: targets, classes: posterior.schema.classes?.count ?? 2,
-          centers: normalisation.targetCenter, scales: normalisation.targetScale, classMethod: classMethod, seed: seed))
+          centers: normalisation.targetCenter, scales: normalisation.targetScale,
+          classMethod: classMethod ?? posterior.model.likelihood.classMethod, seed: seed))
       members = []
       return
     }

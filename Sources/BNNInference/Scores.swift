@@ -62,7 +62,7 @@ extension Posterior {
   /// - Parameters: as `rowScores`, and how a Gaussian over outputs becomes probabilities of classes.
   /// - Throws: as `rowScores`.
   public func tableScores(
-    features: Matrix, targets: Matrix, weights: [Double]? = nil, classMethod: ClassMethod = .probit, threads: Int = 1
+    features: Matrix, targets: Matrix, weights: [Double]? = nil, classMethod: ClassMethod? = nil, threads: Int = 1
   ) throws -> TableScores {
     guard features.rows > 0 else { throw UpdateError.unsuitable("there are no rows to score") }
     guard model.likelihood != .gaussian else {

@@ -30,6 +30,8 @@ public struct UpdateReport: Sendable, Equatable {
   /// After a Laplace update, how far it moved the mean, in standard deviations of the posterior before; the largest of the
   /// members, nil for every other.
   public var shift: Double?
+  /// Of a Laplace fit or update; nil for every other.
+  public var timings: Timings?
 }
 
 /// One batch absorbed by a posterior: rows in, block by block in bounded memory, then the new posterior out.

@@ -10,8 +10,8 @@ extension MemberTensors {
   func tensors(of state: LaplaceState, _ network: Network) -> [Tensor] {
     (state.displacement.map { cut($0, network.tensors, prefix: prefix + "tangent.") } ?? [])
       + state.curvature.tensors.map {
-      Tensor(name: "\(prefix)curvature.\($0.name)", shape: $0.shape, values: $0.values)
-    }
+        Tensor(name: "\(prefix)curvature.\($0.name)", shape: $0.shape, values: $0.values)
+      }
   }
 
   func laplaceMember(
@@ -31,7 +31,8 @@ extension MemberTensors {
     let shapes = network.layers[chosen].map { LayerShape(inputs: $0.inputs, outputs: $0.outputs) }
     guard case .layers(let prior) = own.prior, prior.count == shapes.count,
       prior.allSatisfy({ $0 > 0 && $0.isFinite }), own.noiseVariance.map({ $0 > 0 && $0.isFinite }) ?? true,
-      model.likelihood.hasNoise == (own.noiseVariance != nil), own.distanceToOptimum >= 0
+      model.likelihood.hasNoise == (own.noiseVariance != nil), own.distanceToOptimum >= 0,
+      (0...1).contains(own.predictiveScale)
     else { throw store.corrupt("its prior precision or its noise is not valid") }
     let start = "\(prefix)curvature."
     var found: [CurvatureTensor] = []
@@ -49,9 +50,10 @@ extension MemberTensors {
     }
     let displacement =
       settings.isLinearised ? try join(network.tensors, prefix: prefix + "tangent.", from: &store) : nil
-    let state = LaplaceState(
+    var state = LaplaceState(
       chosen: chosen, curvature: curvature, prior: own.prior, noiseVariance: own.noiseVariance,
       logEvidence: own.logEvidence, distanceToOptimum: own.distanceToOptimum, displacement: displacement)
+    state.predictiveScale = own.predictiveScale
     guard (try? state.factored()) != nil else { throw store.corrupt("its precision is not positive definite") }
     return Member(
       theta: theta, outputRoot: nil, statistics: LinearStatistics(weights: 0, responses: 0), responses: [],

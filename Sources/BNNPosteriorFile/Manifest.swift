@@ -49,12 +49,15 @@ public struct Manifest: Codable, Sendable, Equatable {
     public var logEvidence: Double
     /// √(gᵀΛ⁻¹g) at the last batch's optimum.
     public var distanceToOptimum: Double
+    /// τ.
+    public var predictiveScale: Double
 
     enum CodingKeys: String, CodingKey {
       case layers, prior
       case noiseVariance = "noise_variance"
       case logEvidence = "log_evidence"
       case distanceToOptimum = "distance_to_optimum"
+      case predictiveScale = "predictive_scale"
     }
   }
 
@@ -103,7 +106,8 @@ extension Manifest {
         laplace: member.laplace.map { own in
           LaplaceEntry(
             layers: [own.chosen.lowerBound, own.chosen.upperBound], prior: own.prior, noiseVariance: own.noiseVariance,
-            logEvidence: own.logEvidence, distanceToOptimum: own.distanceToOptimum)
+            logEvidence: own.logEvidence, distanceToOptimum: own.distanceToOptimum,
+            predictiveScale: own.predictiveScale)
         })
     }
   }

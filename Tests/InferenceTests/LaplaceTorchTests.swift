@@ -81,7 +81,7 @@ struct LaplaceTorchTests {
           case .categorical: CategoricalLikelihood(classes: spec.outputsForTests)
           case .poisson: PoissonLikelihood(targets: targets)
           }
-        }, hasNoise: likelihood.hasNoise, threads: 1, progress: { _, _ in })
+        }, hasNoise: likelihood.hasNoise, isClassification: false, threads: 1, progress: { _, _ in })
       let values = LaplaceTuning.Values(
         prior: [Double](repeating: 0.7, count: count), noiseVariance: variance)
       let outcome = try engine.formed(at: own.theta, values, seed: RandomStream(seed: 0))

@@ -9,6 +9,33 @@ import BNNProbability
   import Musl
 #endif
 
+/// Seconds of wall time by part of a Laplace fit or update; of several members, of the slowest.
+public struct Timings: Sendable, Equatable {
+  public var training = 0.0
+  /// Of the posterior's curvature, its factor and the optimum's last steps.
+  public var curvature = 0.0
+  /// Of choosing prior and noise, once training has ended.
+  public var evidence = 0.0
+
+  mutating func takeSlowest(_ other: Timings) {
+    training = max(training, other.training)
+    curvature = max(curvature, other.curvature)
+    evidence = max(evidence, other.evidence)
+  }
+}
+
+/// Seconds since it was last asked.
+struct Stopwatch {
+  private var last = ContinuousClock.now
+
+  mutating func lap() -> Double {
+    let now = ContinuousClock.now
+    defer { last = now }
+    let (seconds, attoseconds) = (now - last).components
+    return Double(seconds) + 1e-18 * Double(attoseconds)
+  }
+}
+
 /// Laplace's approximation to the posterior of one network, after a first batch and after every next one:
 ///
 ///     θ₂ = argmin −log p(D₂ | θ) + ½(θ − θ₁)ᵀΛ₁(θ − θ₁),     Λ₂ = Λ₁ + H(D₂; θ₂)
@@ -25,6 +52,7 @@ struct LaplaceEngine<Scalar: BLASScalar>: Sendable {
   /// The likelihood at a noise variance (which only a Gaussian one has).
   let likelihood: @Sendable (Double) -> any Likelihood
   let hasNoise: Bool
+  let isClassification: Bool
   let threads: Int
   let progress: @Sendable (Double, String) -> Void
 
@@ -34,6 +62,8 @@ struct LaplaceEngine<Scalar: BLASScalar>: Sendable {
     var state: LaplaceState
     /// log p(batch | before) in normalised units.
     var logEvidence: Double
+    /// Seconds of each part.
+    var timings = Timings()
     /// √((θ₂ − θ₁)ᵀΛ₁(θ₂ − θ₁)): how far the batch moved the mean, in standard deviations of the posterior before it.
     var shift: Double
   }
@@ -66,18 +96,61 @@ struct LaplaceEngine<Scalar: BLASScalar>: Sendable {
       prior: [Double](repeating: 1, count: network.layers.count), noiseVariance: knownVariance ?? 1)
     if case .given(let delta) = prior.precision { values.prior = values.prior.map { _ in delta } }
     let open = (prior: prior.precision == .auto, noise: hasNoise && knownVariance == nil)
-    return try formed(at: try trained(&values, open, seed: seed), values, seed: seed)
+    var stopwatch = Stopwatch()
+    let theta = try trained(&values, open, seed: seed)
+    let training = stopwatch.lap()
+    var outcome: Outcome
+    if hasNoise {
+      try tune(&values, theta, open, seed: seed)
+      let evidence = stopwatch.lap()
+      outcome = try formed(at: theta, values, seed: seed)
+      outcome.timings.evidence += evidence
+    } else {
+      // Without noise the curvature that tunes the prior is the posterior's.
+      let curvature = curvature(at: theta, 1, seed: seed)
+      let lap = stopwatch.lap()
+      try tune(&values, theta, open, known: curvature, seed: seed)
+      let evidence = stopwatch.lap()
+      outcome = try formed(at: theta, values, known: settings.isLinearised ? nil : curvature, seed: seed)
+      outcome.timings.curvature += lap
+      outcome.timings.evidence += evidence
+    }
+    outcome.timings.training = training
+    // Only where the precision holds each row whole does leaving it out mean anything.
+    if isClassification, settings.structure == .full { outcome.state.predictiveScale = try scale(outcome) }
+    return outcome
+  }
+
+  private func curvature(at theta: [Double], _ variance: Double, seed: RandomStream) -> AnyCurvature {
+    loss(variance).curvature(
+      theta, kind: settings.curvature, chosen: chosen, empty: empty(chosen), stream: seed.split(3))
+  }
+
+  /// τ on some rows of D1.
+  private func scale(_ outcome: Outcome) throws -> Double {
+    let step = max(1, y.rows / PredictiveScale.rows)
+    let indices = Array(stride(from: 0, to: y.rows, by: step))[...]
+    let d = network.spec.inputs
+    let some = Matrix(
+      rows: indices.count, columns: d, storage: indices.flatMap { i in (0..<d).map { Double(x[i * d + $0]) } })
+    let moments = try LaplaceMoments(network, outcome.theta, outcome.state).linearised(some)
+    let kind: LikelihoodKind = network.outputs > 1 ? .categorical : .bernoulli
+    return PredictiveScale.best(moments, y.gathering(indices), likelihood(1), kind.classMethod)
   }
 
   /// The posterior of the first batch around weights that were trained on it.
-  func formed(at theta: [Double], _ values: LaplaceTuning.Values, seed: RandomStream) throws -> Outcome {
+  ///
+  /// - Parameter known: the curvature there, if it is known.
+  func formed(
+    at theta: [Double], _ values: LaplaceTuning.Values, known: AnyCurvature? = nil, seed: RandomStream
+  ) throws -> Outcome {
     progress(1, "forming the posterior")
     let state = LaplaceState(
       chosen: chosen, curvature: empty(chosen), prior: .layers(Array(values.prior[chosen])),
       noiseVariance: hasNoise ? values.noiseVariance : nil, logEvidence: 0, distanceToOptimum: 0)
     let mean = [Double](repeating: 0, count: network.parameterRange(ofLayers: chosen).count)
     guard settings.isLinearised else {
-      return try absorbed(state, loss(values.noiseVariance), mean: mean, from: theta, seed: seed)
+      return try absorbed(state, loss(values.noiseVariance), mean: mean, from: theta, known: known, seed: seed)
     }
     let tangent = tangentLoss(values.noiseVariance, at: theta)
     let objective = penalised(tangent, state, mean: mean, frame: theta)
@@ -100,7 +173,7 @@ struct LaplaceEngine<Scalar: BLASScalar>: Sendable {
             objective, of: loss(values.noiseVariance), from: theta, stream: seed.split(2).split(UInt64(round))
           ) { progress($0, "training: \(Int(($0 * 100).rounded())) %") }
         try check(theta)
-        try tune(&values, theta, open, seed: seed)
+        if round + 1 < rounds { try tune(&values, theta, open, seed: seed) }
       }
       return theta
     }
@@ -120,7 +193,6 @@ struct LaplaceEngine<Scalar: BLASScalar>: Sendable {
       theta = levenbergMarquardt(objective, from: theta, 0..<network.layers.count, plus: Matrix.diagonal(diagonal))
     }
     try check(theta)
-    try tune(&values, theta, open, seed: seed)
     return theta
   }
 
@@ -133,12 +205,12 @@ struct LaplaceEngine<Scalar: BLASScalar>: Sendable {
 
   /// (δ, σ²) ← the evidence's, in the structure and over the layers of the posterior.
   private func tune(
-    _ values: inout LaplaceTuning.Values, _ theta: [Double], _ open: (prior: Bool, noise: Bool), seed: RandomStream
+    _ values: inout LaplaceTuning.Values, _ theta: [Double], _ open: (prior: Bool, noise: Bool),
+    known: AnyCurvature? = nil, seed: RandomStream
   ) throws {
     guard open.prior || open.noise else { return }
     let unit = loss(1)
-    let curvature = unit.curvature(
-      theta, kind: settings.curvature, chosen: chosen, empty: empty(chosen), stream: seed.split(3))
+    let curvature = known ?? curvature(at: theta, 1, seed: seed)
     let squares = chosen.map { index in
       theta[network.parameterRange(ofLayers: index..<(index + 1))].reduce(0) { $0 + $1 * $1 }
     }
@@ -161,6 +233,7 @@ struct LaplaceEngine<Scalar: BLASScalar>: Sendable {
     let variance = before.noiseVariance ?? 1
     let moving = network.parameterRange(ofLayers: before.chosen)
     progress(0, "training under the earlier posterior")
+    var stopwatch = Stopwatch()
     if settings.isLinearised {
       let whole = zip(theta, before.displacement ?? []).map { $0 + $1 }
       let tangent = tangentLoss(variance, at: theta)
@@ -186,7 +259,10 @@ struct LaplaceEngine<Scalar: BLASScalar>: Sendable {
     let whole = objective.whole(own)
     try check(whole)
     progress(1, "forming the posterior")
-    return try absorbed(before, loss, mean: objective.mean, from: whole, seed: seed)
+    let training = stopwatch.lap()
+    var outcome = try absorbed(before, loss, mean: objective.mean, from: whole, seed: seed)
+    outcome.timings.training = training
+    return outcome
   }
 
   private func penalised(
@@ -229,8 +305,10 @@ struct LaplaceEngine<Scalar: BLASScalar>: Sendable {
   ///     log p(D₂ | D₁) ≈ log p(D₂ | θ₂) − ½(θ₂ − θ₁)ᵀΛ₁(θ₂ − θ₁) + ½ log|Λ₁| − ½ log|Λ₂|.
   private func absorbed(
     _ before: LaplaceState, _ loss: any BatchLoss, mean: [Double], from theta: [Double], anchor: [Double]? = nil,
-    seed: RandomStream
+    known: AnyCurvature? = nil, seed: RandomStream
   ) throws -> Outcome {
+    var stopwatch = Stopwatch()
+    var known = known
     let objective = penalised(loss, before, mean: mean, frame: theta)
     var own = Array(theta[objective.moving])
     var (value, gradient) = objective.evaluate(own)
@@ -238,9 +316,11 @@ struct LaplaceEngine<Scalar: BLASScalar>: Sendable {
     func form() throws -> any CurvatureFactor {
       state.curvature = before.curvature
       state.curvature.append(
-        loss.curvature(
-          objective.whole(own), kind: settings.curvature, chosen: before.chosen, empty: empty(before.chosen),
-          stream: seed.split(4)))
+        known
+          ?? loss.curvature(
+            objective.whole(own), kind: settings.curvature, chosen: before.chosen, empty: empty(before.chosen),
+            stream: seed.split(3)))
+      known = nil
       return try state.factored()
     }
     var factor = try form()
@@ -266,7 +346,9 @@ struct LaplaceEngine<Scalar: BLASScalar>: Sendable {
     let shift = max(0, dot(step, before.precisionTimes(step))).squareRoot()
     let whole = objective.whole(own)
     if let anchor { state.displacement = zip(whole, anchor).map { $0 - $1 } }
-    return Outcome(theta: anchor ?? whole, state: state, logEvidence: evidence, shift: shift)
+    return Outcome(
+      theta: anchor ?? whole, state: state, logEvidence: evidence, timings: Timings(curvature: stopwatch.lap()),
+      shift: shift)
   }
 
   /// √(gᵀΛ⁻¹g).

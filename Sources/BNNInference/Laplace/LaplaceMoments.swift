@@ -25,12 +25,16 @@ struct LaplaceMoments: Sendable {
   let displacement: [Double]?
   let chosen: Range<Int>
   let factor: any CurvatureFactor
+  /// What the covariance is multiplied by.
+  let scale: Double
   private let isSingle: Bool
 
-  init(_ network: Network, _ theta: [Double], _ state: LaplaceState) throws {
+  /// - Parameter scale: nil is τ of the state.
+  init(_ network: Network, _ theta: [Double], _ state: LaplaceState, scale: Double? = nil) throws {
     self.network = network
     self.theta = theta
     displacement = state.displacement
+    self.scale = scale ?? state.predictiveScale
     chosen = state.chosen
     factor = try state.factored()
     isSingle = network.parameterCount > LaplaceRows.doubleLimit
@@ -55,6 +59,7 @@ struct LaplaceMoments: Sendable {
     pass.backward(units, own, downTo: chosen.lowerBound)
     var covariance = Matrix(rows: x.rows, columns: network.outputs * network.outputs)
     pass.withLayerFactors(chosen) { covariance = factor.functionalCovariances($0) }
+    if scale != 1 { for i in covariance.storage.indices { covariance.storage[i] *= scale } }
     if let displacement {
       accumulate(1, network.jacobian(x, theta).multiplied(by: displacement), into: &mean.storage)
     }

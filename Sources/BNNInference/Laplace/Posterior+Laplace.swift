@@ -16,9 +16,11 @@ private struct Formed: Sendable {
   var state: LaplaceState
   var logEvidence: Double
   var shift: Double
+  var timings: Timings
 
   init<Scalar: BLASScalar>(_ outcome: LaplaceEngine<Scalar>.Outcome) {
     (theta, state, logEvidence, shift) = (outcome.theta, outcome.state, outcome.logEvidence, outcome.shift)
+    timings = outcome.timings
   }
 }
 
@@ -132,7 +134,7 @@ extension Posterior {
       UpdateReport(
         rows: batch.rows, logEvidence: evidence - logTargetUnits(rows: batch.rows),
         logEvidenceTotal: result.logEvidence, distanceToOptimum: made.map(\.state.distanceToOptimum).max(),
-        shift: made.map(\.shift).max())
+        shift: made.map(\.shift).max(), timings: made.reduce(into: Timings()) { $0.takeSlowest($1.timings) })
     )
   }
 
@@ -157,7 +159,8 @@ extension Posterior {
     return LaplaceEngine(
       network: Network(model.networkOrEmpty), settings: model.laplace ?? LaplaceSettings(), training: training, x: x,
       y: rows.targetMatrix(columns: model.schema.targets.count), weights: rows.weights,
-      likelihood: { own.likelihood($0) }, hasNoise: model.likelihood.hasNoise, threads: threads, progress: progress)
+      likelihood: { own.likelihood($0) }, hasNoise: model.likelihood.hasNoise,
+      isClassification: model.likelihood.isClassification, threads: threads, progress: progress)
   }
 
   private static func laplaceCertificate(

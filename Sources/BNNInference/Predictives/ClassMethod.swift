@@ -34,6 +34,13 @@ public enum ClassMethod: Hashable, Codable, Sendable {
   case monteCarlo(samples: Int)
 }
 
+extension LikelihoodKind {
+  /// What predicts classes unless another method is asked for: for a logit the probit approximation, which is close to the
+  /// integral; for several classes the bridge, the one of them that was nowhere clearly worse calibrated than the most
+  /// probable network (Notebooks-md/07).
+  public var classMethod: ClassMethod { self == .categorical ? .laplaceBridge : .probit }
+}
+
 /// A `ClassMethod` made ready: draws its z once. Make one, use it for many rows and from any thread.
 public struct ClassPredictor: Sendable {
   public let method: ClassMethod
