@@ -33,7 +33,7 @@ final class Scratch: Sendable {
     mkdir(streams, 0o755)
   }
 
-  deinit { try? FileManager.default.removeItem(atPath: path + "/..") }
+  deinit { try? FileManager.default.removeItem(atPath: (path as NSString).deletingLastPathComponent) }
 
   /// All names in the folder, hidden ones too, sorted.
   var files: [String] { ((try? FileManager.default.contentsOfDirectory(atPath: path)) ?? []).sorted() }

@@ -39,6 +39,7 @@ func bytes(_ path: String) throws -> [UInt8] { [UInt8](try Data(contentsOf: URL(
 enum Kind: String, CaseIterable, Sendable {
   case linear, linearTwoTargets, origin, flat, notIdentified, empty, knownNoise, lastLayer, tangent, tangentTwoOutputs
   case members, knownNoiseNetwork, unstandardised, subspace, subspaceTwoOutputs, moving
+  case laplaceFull, laplaceBlock, laplaceKronecker, laplaceLowRank, laplaceDiagonal, lastLayerLaplace, tangentOfClasses
 
   private var outputs: Int {
     switch self {
@@ -52,7 +53,25 @@ enum Kind: String, CaseIterable, Sendable {
     let noise = gen.normals(n * outputs)
     var y = Matrix(rows: n, columns: outputs)
     for i in 0..<n { for c in 0..<outputs { y[i, c] = sin(x[i, 0]) + x[i, 1] / 3 + 0.1 * noise[i * outputs + c] } }
+    if self == .tangentOfClasses { y = Matrix(rows: n, columns: 1, storage: y.storage.map { $0 > 0.3 ? 2 : $0 > 0 ? 1 : 0 }) }
     return (x, y)
+  }
+
+  private static let classes = Schema(
+    featureColumns: [FeatureColumn(name: "length"), FeatureColumn(name: "width")], targets: ["kind"],
+    targetKind: .classes(["a", "b", "c, \"d\""]))
+
+  private func laplace(
+    _ settings: LaplaceSettings, _ schema: Schema, _ x: Matrix, _ y: Matrix, seed: UInt64
+  ) throws -> Posterior {
+    let isClasses = self == .tangentOfClasses
+    let data = Dataset(features: x.storage, featureCount: 2, targets: y.storage, targetCount: 1, rows: x.rows)
+    return try Posterior.laplace(
+      NetworkSpec(inputs: 2, hidden: [3], outputs: isClasses ? 3 : 1, activation: .tanh), settings: settings,
+      likelihood: isClasses ? .categorical : .gaussian, schema: isClasses ? Self.classes : schema, features: x,
+      targets: y, normalisation: .fit(data, targetKind: isClasses ? Self.classes.targetKind : .number),
+      training: TrainingSettings(schedule: [8, 24]), members: 2, seed: seed
+    ).posterior
   }
 
   /// After a first batch; a moving tangent's has fewer rows than weights, which its statistics fill up when it moves.
@@ -88,6 +107,13 @@ enum Kind: String, CaseIterable, Sendable {
     case .lastLayer: result = try network(.lastLayer)
     case .tangent, .tangentTwoOutputs: result = try network(.tangent)
     case .moving: result = try network(.movingTangent, members: 2)
+    case .laplaceFull: result = try laplace(LaplaceSettings(), schema, x, y, seed: seed)
+    case .laplaceBlock: result = try laplace(LaplaceSettings(structure: .block), schema, x, y, seed: seed)
+    case .laplaceKronecker: result = try laplace(LaplaceSettings(structure: .kronecker), schema, x, y, seed: seed)
+    case .laplaceLowRank: result = try laplace(LaplaceSettings(structure: .lowRank, rank: 3), schema, x, y, seed: seed)
+    case .laplaceDiagonal: result = try laplace(LaplaceSettings(structure: .diagonal), schema, x, y, seed: seed)
+    case .lastLayerLaplace: result = try laplace(LaplaceSettings(layers: 1..<2), schema, x, y, seed: seed)
+    case .tangentOfClasses: result = try laplace(LaplaceSettings(isLinearised: true), schema, x, y, seed: seed)
     case .members: result = try network(.tangent, members: 3)
     case .subspace, .subspaceTwoOutputs: result = try network(.tangent, members: 2, subspace: 5)
     case .knownNoiseNetwork: result = try network(.tangent, PriorSettings(noise: .given(0.1)))

@@ -24,6 +24,11 @@ public struct Timings: Sendable, Equatable {
   }
 }
 
+/// Weights after so many passes from these, at fixed hyper-parameters.
+typealias MinibatchTrainer = @Sendable (
+  _ theta: [Double], _ values: LaplaceTuning.Values, _ epochs: Int, _ stream: RandomStream
+) -> [Double]
+
 /// Seconds since it was last asked.
 struct Stopwatch {
   private var last = ContinuousClock.now
@@ -91,19 +96,24 @@ struct LaplaceEngine<Scalar: BLASScalar>: Sendable {
   // MARK: The first batch
 
   /// Trains from random weights and forms the posterior.
-  func fit(_ prior: PriorSettings, knownVariance: Double?, seed: RandomStream) throws -> Outcome {
+  ///
+  /// - Parameter minibatches: takes the training with Adam on itself, in whatever precision; nil is here.
+  func fit(
+    _ prior: PriorSettings, knownVariance: Double?, seed: RandomStream,
+    minibatches: MinibatchTrainer? = nil
+  ) throws -> Outcome {
     var values = LaplaceTuning.Values(
       prior: [Double](repeating: 1, count: network.layers.count), noiseVariance: knownVariance ?? 1)
     if case .given(let delta) = prior.precision { values.prior = values.prior.map { _ in delta } }
     let open = (prior: prior.precision == .auto, noise: hasNoise && knownVariance == nil)
     var stopwatch = Stopwatch()
-    let theta = try trained(&values, open, seed: seed)
+    let theta = try trained(&values, open, seed: seed, minibatches)
     let training = stopwatch.lap()
     var outcome: Outcome
     if hasNoise {
       try tune(&values, theta, open, seed: seed)
       let evidence = stopwatch.lap()
-      outcome = try formed(at: theta, values, seed: seed)
+      outcome = try formed(at: try settled(theta, values), values, seed: seed)
       outcome.timings.evidence += evidence
     } else {
       // Without noise the curvature that tunes the prior is the posterior's.
@@ -111,7 +121,9 @@ struct LaplaceEngine<Scalar: BLASScalar>: Sendable {
       let lap = stopwatch.lap()
       try tune(&values, theta, open, known: curvature, seed: seed)
       let evidence = stopwatch.lap()
-      outcome = try formed(at: theta, values, known: settings.isLinearised ? nil : curvature, seed: seed)
+      let optimum = try settled(theta, values)
+      let isKnown = optimum == theta && !settings.isLinearised
+      outcome = try formed(at: optimum, values, known: isKnown ? curvature : nil, seed: seed)
       outcome.timings.curvature += lap
       outcome.timings.evidence += evidence
     }
@@ -119,6 +131,16 @@ struct LaplaceEngine<Scalar: BLASScalar>: Sendable {
     // Only where the precision holds each row whole does leaving it out mean anything.
     if isClassification, settings.structure == .full { outcome.state.predictiveScale = try scale(outcome) }
     return outcome
+  }
+
+  /// The optimum at the hyper-parameters that were chosen last, where second-order steps are cheap.
+  private func settled(_ theta: [Double], _ values: LaplaceTuning.Values) throws -> [Double] {
+    guard training.epochs == nil, !isLarge else { return theta }
+    let result = levenbergMarquardt(
+      wholeObjective(values, theta), from: theta, 0..<network.layers.count,
+      plus: .diagonal(PriorPrecision.layers(values.prior).expanded(shapes)))
+    try check(result)
+    return result
   }
 
   private func curvature(at theta: [Double], _ variance: Double, seed: RandomStream) -> AnyCurvature {
@@ -159,7 +181,8 @@ struct LaplaceEngine<Scalar: BLASScalar>: Sendable {
   }
 
   private func trained(
-    _ values: inout LaplaceTuning.Values, _ open: (prior: Bool, noise: Bool), seed: RandomStream
+    _ values: inout LaplaceTuning.Values, _ open: (prior: Bool, noise: Bool), seed: RandomStream,
+    _ minibatches: MinibatchTrainer?
   ) throws -> [Double] {
     var stream = seed.split(1)
     var theta = network.initialParameters(using: &stream)
@@ -167,11 +190,9 @@ struct LaplaceEngine<Scalar: BLASScalar>: Sendable {
       let rounds = open.noise ? min(epochs, 4) : 1
       for round in 0..<rounds {
         let share = epochs * (round + 1) / rounds - epochs * round / rounds
-        let objective = wholeObjective(values, theta)
-        theta = MinibatchTraining(epochs: share, batchSize: training.batchSize, learningRate: training.learningRate)
-          .minimise(
-            objective, of: loss(values.noiseVariance), from: theta, stream: seed.split(2).split(UInt64(round))
-          ) { progress($0, "training: \(Int(($0 * 100).rounded())) %") }
+        let own = seed.split(2).split(UInt64(round))
+        theta =
+          minibatches?(theta, values, share, own) ?? minibatchTrained(from: theta, values, epochs: share, stream: own)
         try check(theta)
         if round + 1 < rounds { try tune(&values, theta, open, seed: seed) }
       }
@@ -194,6 +215,15 @@ struct LaplaceEngine<Scalar: BLASScalar>: Sendable {
     }
     try check(theta)
     return theta
+  }
+
+  /// Passes of Adam at fixed hyper-parameters.
+  func minibatchTrained(
+    from theta: [Double], _ values: LaplaceTuning.Values, epochs: Int, stream: RandomStream
+  ) -> [Double] {
+    MinibatchTraining(epochs: epochs, batchSize: training.batchSize, learningRate: training.learningRate).minimise(
+      wholeObjective(values, theta), of: loss(values.noiseVariance), from: theta, stream: stream
+    ) { progress($0, "training: \(Int(($0 * 100).rounded())) %") }
   }
 
   private func wholeObjective(_ values: LaplaceTuning.Values, _ theta: [Double]) -> PenalisedLoss {
@@ -288,7 +318,7 @@ struct LaplaceEngine<Scalar: BLASScalar>: Sendable {
   private func levenbergMarquardt(
     _ objective: PenalisedLoss, from start: [Double], _ layers: Range<Int>, plus penalty: Matrix
   ) -> [Double] {
-    LevenbergMarquardt(maximumIterations: 2 * training.refinement, valueTolerance: 1e-10).minimise(
+    LevenbergMarquardt(maximumIterations: 10 * training.refinement, valueTolerance: 1e-12).minimise(
       from: start, { objective.evaluate($0) },
       curvature: { own in
         var full = objective.loss.fullCurvature(objective.whole(own), layers)
