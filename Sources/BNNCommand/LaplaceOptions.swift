@@ -24,6 +24,9 @@ struct LaplaceOptions: ParsableArguments {
   @Option(name: .long, help: "laplace only: directions of a low-rank structure.")
   var rank = LowRankCurvature.defaultRank
 
+  @Option(name: .long, help: "laplace only: Kronecker products kept of a layer, at most; further batches are joined.")
+  var products = 8
+
   @Flag(name: .long, help: "laplace only: a prior precision of its own for every layer.")
   var priorPerLayer = false
 
@@ -42,6 +45,7 @@ struct LaplaceOptions: ParsableArguments {
     guard Self.kinds.contains(where: { $0.name == curvature }) else {
       throw ValidationError("--curvature is ggn, fisher or empirical-fisher; got \"\(curvature)\"")
     }
+    guard products >= 1 else { throw ValidationError("--products must be at least 1, got \(products)") }
     guard rank >= 1 else { throw ValidationError("--rank must be at least 1, got \(rank)") }
     if let layers, layers != "last", bounds(layers) == nil {
       throw ValidationError("--layers is last, a number from 0 on, or two of them such as 1-2; got \"\(layers)\"")
@@ -82,8 +86,8 @@ struct LaplaceOptions: ParsableArguments {
     }
     return LaplaceSettings(
       structure: own, layers: chosen == 0..<count ? nil : chosen,
-      curvature: Self.kinds.first { $0.name == curvature }?.kind ?? .ggn, rank: rank, priorPerLayer: priorPerLayer,
-      isLinearised: isLinearised)
+      curvature: Self.kinds.first { $0.name == curvature }?.kind ?? .ggn, rank: rank, products: products,
+      priorPerLayer: priorPerLayer, isLinearised: isLinearised)
   }
 
   /// The flags that ask for these settings.
@@ -98,6 +102,7 @@ struct LaplaceOptions: ParsableArguments {
       words += ["--curvature", kind.name]
     }
     if settings.structure == .lowRank { words += ["--rank", String(settings.rank)] }
+    if settings.structure == .kronecker { words += ["--products", String(settings.products)] }
     if settings.priorPerLayer { words.append("--prior-per-layer") }
     return words
   }

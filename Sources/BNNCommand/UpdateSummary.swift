@@ -23,7 +23,7 @@ struct UpdateSummary {
       ("subspace_share", .optional(report.subspaceShare)),
       ("not_identified", .strings((try? posterior.unidentifiedNames()) ?? [])), ("output", .string(output)),
       ("misfit", .optional(report.misfit)), ("distance_to_optimum", .optional(report.distanceToOptimum)),
-      ("shift", .optional(report.shift)),
+      ("shift", .optional(report.shift)), ("compression_error", .optional(report.compressionError)),
       (
         "timings",
         report.timings.map {
@@ -57,7 +57,12 @@ struct UpdateSummary {
         "the mean "
           + (action == "fit" ? "" : "moved by \(readable(shift)) standard deviations of the posterior before, and ")
           + "is \(readable(distance)) of its own from the optimum"
-          + (distance > 0.1 ? "; more --epochs come closer" : ""))
+          + (distance > 0.1 * Double(posterior.movingWeights).squareRoot() ? "; more --epochs come closer" : ""))
+    }
+    if let error = report.compressionError, error > 0 {
+      console.say(
+        "the batches' Kronecker products are solved as the single product nearest to their sum, which misses "
+          + "\(readable(100 * error)) % of it")
     }
     if let missing = try? posterior.unidentifiedNames(), !missing.isEmpty {
       console.say(notIdentified(missing))

@@ -32,6 +32,9 @@ public struct UpdateReport: Sendable, Equatable {
   public var shift: Double?
   /// Of a Laplace fit or update; nil for every other.
   public var timings: Timings?
+  /// Of a Kronecker-factored posterior, the relative error (Frobenius) of the single product that solves in the place of the
+  /// sum over batches, the largest of the members; nil for every other.
+  public var compressionError: Double?
 }
 
 /// One batch absorbed by a posterior: rows in, block by block in bounded memory, then the new posterior out.

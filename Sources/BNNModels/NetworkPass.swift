@@ -92,7 +92,7 @@ public struct NetworkPass<Scalar: BLASScalar> {
   public func output() -> Matrix {
     let last = values[layers.count - 1]
     var result = Matrix(rows: rows, columns: outputs)
-    for i in 0..<(rows * outputs) { result.storage[i] = Double(last[i]) }
+    for i in 0..<(rows * outputs) { result.storage[i] = last[i].doubleValue }
     return result
   }
 
@@ -188,6 +188,17 @@ public struct NetworkPass<Scalar: BLASScalar> {
             }
           }
         }
+      }
+    }
+  }
+
+  /// total ← total + gradient.
+  @_specialize(where Scalar == Float)
+  @_specialize(where Scalar == Double)
+  public func add(_ gradient: [Scalar], to total: inout [Double]) {
+    total.withUnsafeMutableBufferPointer { total in
+      gradient.withUnsafeBufferPointer { gradient in
+        for j in total.indices { total[j] += gradient[j].doubleValue }
       }
     }
   }

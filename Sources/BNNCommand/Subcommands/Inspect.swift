@@ -81,7 +81,20 @@ struct Inspect: ParsableCommand {
         "\(column.name) (\(levels.count) levels: \(levels.prefix(6).joined(separator: ", "))\(levels.count > 6 ? ", …" : ""))"
       } ?? column.name
     }
-    console.say("features:    \(columns.joined(separator: ", "))")
+    // Images have hundreds.
+    let shown = columns.count > 40 ? columns.prefix(3) + ["…"] + columns.suffix(1) : columns[...]
+    console.say(
+      "features:    " + (columns.count > 40 ? "\(columns.count) columns: " : "") + shown.joined(separator: ", "))
+    if let classes = model.schema.classes {
+      console.say(
+        "classes:     \(classes.prefix(20).joined(separator: ", "))\(classes.count > 20 ? ", …" : "") (\(classes.count))"
+      )
+    }
+    if let laplace = model.laplace {
+      console.say(
+        "likelihood:  \(model.likelihood.rawValue); structure \(laplace.structure.rawValue)"
+          + (laplace.layers.map { ", layers \($0.lowerBound) to \($0.upperBound - 1) uncertain" } ?? ""))
+    }
     if let weights = model.schema.weights { console.say("row weights: \(weights)") }
     console.say(
       "weights:     \(own.movingWeights) that move"
@@ -97,7 +110,9 @@ struct Inspect: ParsableCommand {
     }
     console.say("rows seen:   \(own.rows) in \(own.lineage.count) \(own.lineage.count == 1 ? "batch" : "batches")")
     if missing.isEmpty {
-      console.say("noise:       \(readable(own.noiseDeviations)) (standard deviation, target's units)")
+      if model.likelihood.hasNoise {
+        console.say("noise:       \(readable(own.noiseDeviations)) (standard deviation, target's units)")
+      }
       console.say("prior:       precision \(readable(own.priorPrecisions)) on normalised weights")
       if own.members.count > 1 {
         for (k, member) in own.members.enumerated() {

@@ -25,9 +25,10 @@ public struct Timings: Sendable, Equatable {
 }
 
 /// Weights after so many passes from these, at fixed hyper-parameters.
-typealias MinibatchTrainer = @Sendable (
-  _ theta: [Double], _ values: LaplaceTuning.Values, _ epochs: Int, _ stream: RandomStream
-) -> [Double]
+typealias MinibatchTrainer =
+  @Sendable (
+    _ theta: [Double], _ values: LaplaceTuning.Values, _ epochs: Int, _ stream: RandomStream
+  ) -> [Double]
 
 /// Seconds since it was last asked.
 struct Stopwatch {
@@ -69,6 +70,8 @@ struct LaplaceEngine<Scalar: BLASScalar>: Sendable {
     var logEvidence: Double
     /// Seconds of each part.
     var timings = Timings()
+    /// ‖H − its nearest Kronecker product‖/‖H‖ (Frobenius), what solves instead of the list of products; 0 for others.
+    var compressionError = 0.0
     /// √((θ₂ − θ₁)ᵀΛ₁(θ₂ − θ₁)): how far the batch moved the mean, in standard deviations of the posterior before it.
     var shift: Double
   }
@@ -85,7 +88,7 @@ struct LaplaceEngine<Scalar: BLASScalar>: Sendable {
   private func tangentLoss(_ variance: Double, at anchor: [Double]) -> TangentLoss {
     TangentLoss(
       network: network, likelihood: likelihood(variance),
-      x: Matrix(rows: y.rows, columns: network.spec.inputs, storage: x.map { Double($0) }), y: y, weights: weights,
+      x: Matrix(rows: y.rows, columns: network.spec.inputs, storage: x.map { $0.doubleValue }), y: y, weights: weights,
       anchor: anchor, threads: threads)
   }
 
@@ -154,7 +157,7 @@ struct LaplaceEngine<Scalar: BLASScalar>: Sendable {
     let indices = Array(stride(from: 0, to: y.rows, by: step))[...]
     let d = network.spec.inputs
     let some = Matrix(
-      rows: indices.count, columns: d, storage: indices.flatMap { i in (0..<d).map { Double(x[i * d + $0]) } })
+      rows: indices.count, columns: d, storage: indices.flatMap { i in (0..<d).map { x[i * d + $0].doubleValue } })
     let moments = try LaplaceMoments(network, outcome.theta, outcome.state).linearised(some)
     let kind: LikelihoodKind = network.outputs > 1 ? .categorical : .bernoulli
     return PredictiveScale.best(moments, y.gathering(indices), likelihood(1), kind.classMethod)
@@ -372,13 +375,15 @@ struct LaplaceEngine<Scalar: BLASScalar>: Sendable {
     let evidence = -value + 0.5 * (earlier - factor.logDeterminant)
     guard evidence.isFinite else { throw UpdateError.notFinite("the evidence of this batch") }
     state.logEvidence += evidence
+    let compressionError = try state.curvature.compressed(to: 1).relativeError
+    state.curvature = try state.curvature.compressed(to: settings.products).curvature
     let step = zip(own, mean).map { $0 - $1 }
     let shift = max(0, dot(step, before.precisionTimes(step))).squareRoot()
     let whole = objective.whole(own)
     if let anchor { state.displacement = zip(whole, anchor).map { $0 - $1 } }
     return Outcome(
       theta: anchor ?? whole, state: state, logEvidence: evidence, timings: Timings(curvature: stopwatch.lap()),
-      shift: shift)
+      compressionError: compressionError, shift: shift)
   }
 
   /// √(gᵀΛ⁻¹g).

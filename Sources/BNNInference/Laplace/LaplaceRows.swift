@@ -21,8 +21,11 @@ struct LaplaceRows: Sendable {
   mutating func append(
     features: Matrix, targets y: Matrix, relativeWeights: ArraySlice<Double>?, normalisation: Normalisation
   ) {
-    let x = normalisation.features(features).storage
-    if isSingle { single += x.lazy.map { Float($0) } } else { double += x }
+    if isSingle {
+      single += normalisation.singlePrecision(features.storage)
+    } else {
+      double += normalisation.features(features).storage
+    }
     targets += normalisation.targets(y).storage
     if let relativeWeights { weights = (weights ?? []) + relativeWeights }
     rows += features.rows

@@ -9,6 +9,8 @@ public struct LaplaceSettings: Codable, Sendable, Equatable {
   public var curvature: CurvatureKind
   /// Directions of a low-rank structure.
   public var rank: Int
+  /// Kronecker products that a layer's sum is kept as, at most; batches beyond are joined to the nearest.
+  public var products: Int
   /// One prior precision a layer instead of one for all.
   public var priorPerLayer: Bool
   /// Whether the network is linearised at its weights of D1, where every update is a convex problem.
@@ -16,12 +18,13 @@ public struct LaplaceSettings: Codable, Sendable, Equatable {
 
   public init(
     structure: CurvatureStructure = .full, layers: Range<Int>? = nil, curvature: CurvatureKind = .ggn, rank: Int = 100,
-    priorPerLayer: Bool = false, isLinearised: Bool = false
+    products: Int = 8, priorPerLayer: Bool = false, isLinearised: Bool = false
   ) {
     self.structure = structure
     self.layers = layers
     self.curvature = curvature
     self.rank = rank
+    self.products = products
     self.priorPerLayer = priorPerLayer
     self.isLinearised = isLinearised
   }

@@ -47,7 +47,7 @@ struct MinibatchTraining: Sendable {
         for i in g.storage.indices { g.storage[i] *= scale }
         pass.backward([g], theta, downTo: lowest)
         pass.gradient(into: &gradient, downTo: lowest)
-        let difference = moving.map { Double(theta[$0]) - objective.mean[$0 - moving.lowerBound] }
+        let difference = moving.map { theta[$0].doubleValue - objective.mean[$0 - moving.lowerBound] }
         let pull = objective.precisionTimes(difference)
         let rate = learningRate * 0.5 * (1 + cos(Double.pi * Double(step) / Double(max(1, steps))))
         adam.update(&theta, gradient: &gradient, pull: pull, over: moving, rate: rate)
@@ -55,7 +55,7 @@ struct MinibatchTraining: Sendable {
       }
       progress(Double(epoch + 1) / Double(epochs))
     }
-    return moving.map { Double(theta[$0]) }
+    return moving.map { theta[$0].doubleValue }
   }
 
   private func gather<Scalar: BLASScalar>(

@@ -34,7 +34,7 @@ struct NetworkLoss<Scalar: BLASScalar>: BatchLoss {
         pass.backward([g], own)
         pass.gradient(into: &gradient)
         value += part
-        add(gradient, to: &total)
+        pass.add(gradient, to: &total)
       }
       return (value, total)
     }
@@ -45,12 +45,6 @@ struct NetworkLoss<Scalar: BLASScalar>: BatchLoss {
       accumulate(1, part.1, into: &gradient)
     }
     return (value, gradient)
-  }
-
-  private func add(_ part: [Scalar], to total: inout [Double]) {
-    total.withUnsafeMutableBufferPointer { total in
-      part.withUnsafeBufferPointer { part in for j in total.indices { total[j] += Double(part[j]) } }
-    }
   }
 
   func outputs(_ theta: [Double]) -> Matrix {

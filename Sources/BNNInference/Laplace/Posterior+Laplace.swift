@@ -17,10 +17,12 @@ private struct Formed: Sendable {
   var logEvidence: Double
   var shift: Double
   var timings: Timings
+  var compressionError: Double
 
   init<Scalar: BLASScalar>(_ outcome: LaplaceEngine<Scalar>.Outcome) {
     (theta, state, logEvidence, shift) = (outcome.theta, outcome.state, outcome.logEvidence, outcome.shift)
     timings = outcome.timings
+    compressionError = outcome.compressionError
   }
 }
 
@@ -140,7 +142,8 @@ extension Posterior {
       UpdateReport(
         rows: batch.rows, logEvidence: evidence - logTargetUnits(rows: batch.rows),
         logEvidenceTotal: result.logEvidence, distanceToOptimum: made.map(\.state.distanceToOptimum).max(),
-        shift: made.map(\.shift).max(), timings: made.reduce(into: Timings()) { $0.takeSlowest($1.timings) })
+        shift: made.map(\.shift).max(), timings: made.reduce(into: Timings()) { $0.takeSlowest($1.timings) },
+        compressionError: model.laplace?.structure == .kronecker ? made.map(\.compressionError).max() : nil)
     )
   }
 
