@@ -55,12 +55,23 @@ public struct NetworkPass<Scalar: BLASScalar> {
   @_specialize(where Scalar == Float)
   @_specialize(where Scalar == Double)
   public mutating func forward(_ x: UnsafeBufferPointer<Scalar>, rows m: Int, _ theta: [Scalar]) {
-    precondition(x.count == m * inputs && theta.count == parameterCount, "rows × d inputs and P weights")
-    rows = m
-    Self.fit(&input, x.count)
-    input.withUnsafeMutableBufferPointer { own in
-      for i in 0..<x.count { own[i] = x[i] }
+    precondition(x.count == m * inputs, "rows × d inputs")
+    forward(rows: m, theta) { own in
+      if let source = x.baseAddress { own.baseAddress?.update(from: source, count: x.count) }
     }
+  }
+
+  /// f(x; θ) of m rows that a caller writes where they are needed (m × d).
+  @_specialize(where Scalar == Float)
+  @_specialize(where Scalar == Double)
+  public mutating func forward(
+    rows m: Int, _ theta: [Scalar], writingInputs write: (UnsafeMutableBufferPointer<Scalar>) -> Void
+  ) {
+    precondition(theta.count == parameterCount, "P weights")
+    rows = m
+    Self.fit(&input, m * inputs)
+    let count = m * inputs
+    input.withUnsafeMutableBufferPointer { write(UnsafeMutableBufferPointer(rebasing: $0[0..<count])) }
     for index in layers.indices {
       let layer = layers[index]
       Self.fit(&values[index], m * layer.outputs)

@@ -233,7 +233,8 @@ struct LaplaceEngine<Scalar: BLASScalar>: Sendable {
     let prior = PriorPrecision.layers(values.prior).expanded(shapes)
     return PenalisedLoss(
       loss: loss(values.noiseVariance), frame: theta, moving: theta.indices,
-      mean: [Double](repeating: 0, count: theta.count), precisionTimes: { zip(prior, $0).map { $0 * $1 } })
+      mean: [Double](repeating: 0, count: theta.count), diagonal: prior,
+      precisionTimes: { zip(prior, $0).map { $0 * $1 } })
   }
 
   /// (δ, σ²) ← the evidence's, in the structure and over the layers of the posterior.

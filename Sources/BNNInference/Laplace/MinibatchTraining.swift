@@ -27,9 +27,11 @@ struct MinibatchTraining: Sendable {
     var adam = AdamMoments<Scalar>(dimension: theta.count)
     var gradient = theta
     var pass = NetworkPass<Scalar>(loss.network.spec)
-    var x = [Scalar](repeating: 0, count: batch * d)
     let moving = objective.moving
     let lowest = loss.network.layer(at: moving.lowerBound)
+    let mean = objective.mean.map { Scalar($0) }
+    let prior = objective.diagonal?.map { Scalar($0) }
+    var pull = [Scalar](repeating: 0, count: moving.count)
     let steps = epochs * ((n + batch - 1) / batch)
     var step = 0
     for epoch in 0..<epochs {
@@ -37,18 +39,19 @@ struct MinibatchTraining: Sendable {
       let order = own.permutation(n)
       for first in stride(from: 0, to: n, by: batch) {
         let indices = order[first..<min(first + batch, n)]
-        gather(loss.x, indices, width: d, into: &x)
-        x.withUnsafeBufferPointer {
-          pass.forward(UnsafeBufferPointer(rebasing: $0[0..<(indices.count * d)]), rows: indices.count, theta)
-        }
+        pass.forward(rows: indices.count, theta) { gather(loss.x, indices, width: d, into: $0) }
         var g = loss.likelihood.gradients(outputs: pass.output(), targets: loss.y.gathering(indices))
         if let weights = loss.weights { g.scaleEachRow(by: indices.map { weights[$0] }) }
         let scale = Double(n) / Double(indices.count)
         for i in g.storage.indices { g.storage[i] *= scale }
         pass.backward([g], theta, downTo: lowest)
         pass.gradient(into: &gradient, downTo: lowest)
-        let difference = moving.map { theta[$0].doubleValue - objective.mean[$0 - moving.lowerBound] }
-        let pull = objective.precisionTimes(difference)
+        if let prior {
+          AdamMoments.fill(&pull, prior, theta, mean, from: moving.lowerBound)
+        } else {
+          let difference = moving.map { theta[$0].doubleValue - objective.mean[$0 - moving.lowerBound] }
+          pull = objective.precisionTimes(difference).map { Scalar($0) }
+        }
         let rate = learningRate * 0.5 * (1 + cos(Double.pi * Double(step) / Double(max(1, steps))))
         adam.update(&theta, gradient: &gradient, pull: pull, over: moving, rate: rate)
         step += 1
@@ -59,14 +62,13 @@ struct MinibatchTraining: Sendable {
   }
 
   private func gather<Scalar: BLASScalar>(
-    _ rows: [Scalar], _ indices: ArraySlice<Int>, width: Int, into target: inout [Scalar]
+    _ rows: [Scalar], _ indices: ArraySlice<Int>, width: Int,
+    into target: UnsafeMutableBufferPointer<Scalar>
   ) {
     rows.withUnsafeBufferPointer { rows in
-      target.withUnsafeMutableBufferPointer { target in
-        guard let source = rows.baseAddress, let target = target.baseAddress else { return }
-        for (place, i) in indices.enumerated() {
-          (target + place * width).update(from: source + i * width, count: width)
-        }
+      guard let source = rows.baseAddress, let target = target.baseAddress else { return }
+      for (place, i) in indices.enumerated() {
+        (target + place * width).update(from: source + i * width, count: width)
       }
     }
   }
@@ -83,11 +85,26 @@ struct AdamMoments<Scalar: BLASScalar>: Sendable {
     second = first
   }
 
+  /// Λ(θ − m) for a diagonal Λ over the weights from `start` on.
+  @_specialize(where Scalar == Float)
+  @_specialize(where Scalar == Double)
+  static func fill(_ pull: inout [Scalar], _ prior: [Scalar], _ theta: [Scalar], _ mean: [Scalar], from start: Int) {
+    pull.withUnsafeMutableBufferPointer { pull in
+      prior.withUnsafeBufferPointer { prior in
+        theta.withUnsafeBufferPointer { theta in
+          mean.withUnsafeBufferPointer { mean in
+            for j in pull.indices { pull[j] = prior[j] * (theta[start + j] - mean[j]) }
+          }
+        }
+      }
+    }
+  }
+
   /// θ ← θ − rate · m̂/(√v̂ + 10⁻⁸) over a range of θ, the gradient being gradient + pull.
   @_specialize(where Scalar == Float)
   @_specialize(where Scalar == Double)
   mutating func update(
-    _ theta: inout [Scalar], gradient: inout [Scalar], pull: [Double], over range: Range<Int>, rate: Double
+    _ theta: inout [Scalar], gradient: inout [Scalar], pull: [Scalar], over range: Range<Int>, rate: Double
   ) {
     step += 1
     let (beta1, beta2, epsilon): (Scalar, Scalar, Scalar) = (0.9, 0.999, 1e-8)
@@ -101,7 +118,7 @@ struct AdamMoments<Scalar: BLASScalar>: Sendable {
           second.withUnsafeMutableBufferPointer { second in
             pull.withUnsafeBufferPointer { pull in
               for i in range {
-                let g = gradient[i] + Scalar(pull[i - start])
+                let g = gradient[i] + pull[i - start]
                 let m = beta1 * first[i] + (1 - beta1) * g
                 let v = beta2 * second[i] + (1 - beta2) * g * g
                 first[i] = m

@@ -15,6 +15,8 @@ struct PenalisedLoss: Sendable {
   let moving: Range<Int>
   /// m over them.
   let mean: [Double]
+  /// Λ where it is diagonal, as at the first batch: minibatches need its pull thousands of times.
+  var diagonal: [Double]?
   /// Λx.
   let precisionTimes: @Sendable ([Double]) -> [Double]
 
