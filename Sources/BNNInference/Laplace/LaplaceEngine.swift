@@ -139,7 +139,7 @@ struct LaplaceEngine<Scalar: BLASScalar>: Sendable {
   /// The optimum at the hyper-parameters that were chosen last, where second-order steps are cheap.
   private func settled(_ theta: [Double], _ values: LaplaceTuning.Values) throws -> [Double] {
     guard training.epochs == nil, !isLarge else { return theta }
-    let result = levenbergMarquardt(
+    let result = polished(
       wholeObjective(values, theta), from: theta, 0..<network.layers.count,
       plus: .diagonal(PriorPrecision.layers(values.prior).expanded(shapes)))
     try check(result)
@@ -209,13 +209,9 @@ struct LaplaceEngine<Scalar: BLASScalar>: Sendable {
       progress(Double(round + 1) / Double(schedule.count + 1), "training: round \(round + 1) of \(schedule.count)")
       try tune(&values, theta, open, seed: seed)
     }
+    guard isLarge else { return theta }
     let objective = wholeObjective(values, theta)
-    if isLarge {
-      theta = LBFGS(maximumIterations: 30 * training.refinement).minimise(from: theta) { objective.evaluate($0) }.theta
-    } else {
-      let diagonal = PriorPrecision.layers(values.prior).expanded(shapes)
-      theta = levenbergMarquardt(objective, from: theta, 0..<network.layers.count, plus: Matrix.diagonal(diagonal))
-    }
+    theta = LBFGS(maximumIterations: 30 * training.refinement).minimise(from: theta) { objective.evaluate($0) }.theta
     try check(theta)
     return theta
   }
@@ -307,7 +303,7 @@ struct LaplaceEngine<Scalar: BLASScalar>: Sendable {
       precisionTimes: { before.precisionTimes($0) })
   }
 
-  /// Damped Gauss–Newton steps with Λ dense.
+  /// `polished` under Λ, dense.
   private func newton(_ objective: PenalisedLoss, _ before: LaplaceState, from start: [Double]) -> [Double] {
     var dense = Matrix(rows: start.count, columns: start.count)
     var unit = [Double](repeating: 0, count: start.count)
@@ -316,20 +312,27 @@ struct LaplaceEngine<Scalar: BLASScalar>: Sendable {
       dense.storage.replaceSubrange((j * start.count)..<((j + 1) * start.count), with: before.precisionTimes(unit))
       unit[j] = 0
     }
-    return levenbergMarquardt(objective, from: start, before.chosen, plus: dense)
+    return polished(objective, from: start, before.chosen, plus: dense)
   }
 
-  private func levenbergMarquardt(
+  /// Near the optimum: L-BFGS in the metric of the curvature, which is taken anew until E no longer falls. Close to the
+  /// optimum each of its iterations is nearly a Newton step at the cost of a gradient.
+  private func polished(
     _ objective: PenalisedLoss, from start: [Double], _ layers: Range<Int>, plus penalty: Matrix
   ) -> [Double] {
-    LevenbergMarquardt(maximumIterations: 10 * training.refinement, valueTolerance: 1e-12).minimise(
-      from: start, { objective.evaluate($0) },
-      curvature: { own in
-        var full = objective.loss.fullCurvature(objective.whole(own), layers)
-        accumulate(1, penalty.storage, into: &full.storage)
-        return full
-      }
-    ).theta
+    var theta = start
+    var last = Double.infinity
+    for _ in 0..<8 {
+      var full = objective.loss.fullCurvature(objective.whole(theta), layers)
+      accumulate(1, penalty.storage, into: &full.storage)
+      guard let factor = try? TriangularFactor(choleskyOf: full) else { return theta }
+      let found = LBFGS(maximumIterations: 10 * training.refinement, gradientTolerance: 1e-9, valueTolerance: 1e-13)
+        .minimise(from: theta, precondition: { factor.solve($0) }, { objective.evaluate($0) })
+      theta = found.theta
+      if !(last - found.value > 1e-9 * abs(found.value)) { break }
+      last = found.value
+    }
+    return theta
   }
 
   // MARK: The posterior
