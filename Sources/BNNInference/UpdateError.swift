@@ -6,6 +6,8 @@ public enum UpdateError: Error, Equatable, Sendable, CustomStringConvertible {
   case notFinite(String)
   /// A request that does not fit this posterior or model.
   case unsuitable(String)
+  /// Training with minibatches ended above where it began, nats a row.
+  case diverged(from: Double, to: Double)
 
   static let movingWithWeights = UpdateError.unsuitable(
     "a moving tangent cannot weigh rows yet; use tangent for rows with weights")
@@ -21,6 +23,8 @@ public enum UpdateError: Error, Equatable, Sendable, CustomStringConvertible {
         + "; update it with more rows, or fit with a prior (--prior-precision auto)"
     case .notFinite(let what): "\(what) is not finite; are there extreme values in the data?"
     case .unsuitable(let message): message
+    case .diverged(let first, let last):
+      "training diverged: the loss went from \(Float(first)) to \(Float(last)) nats a row; try a smaller --learning-rate"
     }
   }
 }

@@ -86,7 +86,8 @@ struct ClassCommandTests {
   func refusals() {
     folder.run("fit", "D1.csv", "--target", "kind", "--hidden", "3", "-o", "p").succeeded()
     folder.write("new.csv", "x,z,kind\n0,0,ant\n1,1,dog\n")
-    folder.run("update", "p", "new.csv", "-o", "q").failed(65, "new.csv", "data row 2", "dog", "ant, bee, cat", "--classes")
+    folder.run("update", "p", "new.csv", "-o", "q").failed(
+      65, "new.csv", "data row 2", "dog", "ant, bee, cat", "--classes")
     folder.write("one.csv", "x,z,kind\n0,0,ant\n1,1,ant\n")
     folder.run("fit", "one.csv", "--target", "kind", "-o", "q").failed(65, "one.csv", "same class", "--classes")
     folder.run("fit", "D1.csv", "--target", "kind", "--method", "linear", "-o", "q").failed(65, "D1.csv", "text")
@@ -97,6 +98,9 @@ struct ClassCommandTests {
     folder.run("fit", "D1.csv", "--target", "kind", "--layers", "7", "-o", "q").failed(64, "--layers 7", "2")
     folder.run("fit", "D1.csv", "--target", "x", "--structure", "full", "--method", "tangent", "-o", "q")
       .failed(64, "--structure")
+    folder.run(
+      "fit", "D1.csv", "--target", "kind", "--hidden", "5", "--epochs", "3", "--learning-rate", "1e6", "-o", "q"
+    ).failed(1, "diverged", "--learning-rate")
     folder.run("update", "p", "D2.csv", "--likelihood", "gaussian", "-o", "q").failed(64, "gaussian", "categorical")
     #expect(folder.files == ["D1.csv", "D2.csv", "T.csv", "new.csv", "one.csv", "p"])
   }

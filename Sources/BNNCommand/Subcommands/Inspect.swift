@@ -67,7 +67,7 @@ struct Inspect: ParsableCommand {
     _ own: Posterior, _ file: PosteriorFile, _ coefficients: [Coefficient], _ missing: [String], _ console: Console
   ) {
     let model = own.model
-    console.say("\(posterior): \(model.method.rawValue) posterior of \(model.schema.targets.joined(separator: ", "))")
+    console.say("\(posterior): \(model.methodName) posterior of \(model.schema.targets.joined(separator: ", "))")
     if let network = model.network {
       let layers = network.layers.map { layer in
         switch layer {

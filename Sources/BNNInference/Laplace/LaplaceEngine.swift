@@ -190,6 +190,8 @@ struct LaplaceEngine<Scalar: BLASScalar>: Sendable {
     var stream = seed.split(1)
     var theta = network.initialParameters(using: &stream)
     if let epochs = training.epochs {
+      let first = sampleLoss(theta, values.noiseVariance)
+      let variance = values.noiseVariance
       let rounds = open.noise ? min(epochs, 4) : 1
       for round in 0..<rounds {
         let share = epochs * (round + 1) / rounds - epochs * round / rounds
@@ -199,6 +201,8 @@ struct LaplaceEngine<Scalar: BLASScalar>: Sendable {
         try check(theta)
         if round + 1 < rounds { try tune(&values, theta, open, seed: seed) }
       }
+      let last = sampleLoss(theta, variance)
+      guard last < first else { throw UpdateError.diverged(from: first, to: last) }
       return theta
     }
     let schedule = training.schedule ?? (isLarge ? TrainingSettings.longRounds : TrainingSettings.shortRoundsFirst)
@@ -223,6 +227,15 @@ struct LaplaceEngine<Scalar: BLASScalar>: Sendable {
     MinibatchTraining(epochs: epochs, batchSize: training.batchSize, learningRate: training.learningRate).minimise(
       wholeObjective(values, theta), of: loss(values.noiseVariance), from: theta, stream: stream
     ) { progress($0, "training: \(Int(($0 * 100).rounded())) %") }
+  }
+
+  /// −log p a row over the first rows.
+  private func sampleLoss(_ theta: [Double], _ variance: Double) -> Double {
+    let count = min(y.rows, 4096)
+    let part = NetworkLoss(
+      network: network, likelihood: likelihood(variance), x: Array(x[0..<(count * network.spec.inputs)]),
+      y: y.rows(0..<count), weights: nil, threads: threads)
+    return part.evaluate(theta).value / Double(max(1, count))
   }
 
   private func wholeObjective(_ values: LaplaceTuning.Values, _ theta: [Double]) -> PenalisedLoss {

@@ -136,6 +136,13 @@ extension Posterior {
         theta: $0.theta, outputRoot: nil, statistics: LinearStatistics(weights: 0, responses: 0), responses: [],
         laplace: $0.state)
     }
+    if rows > 0, let shift = made.map(\.shift).max(), let distance = made.map(\.state.distanceToOptimum).max() {
+      let start = "The last batch moved the mean by "
+      result.certificate.reasons.removeAll { $0.hasPrefix(start) }
+      result.certificate.reasons.append(
+        "\(start)\(Float(shift)) standard deviations of the posterior before it, and ended \(Float(distance)) of its own from "
+          + "the optimum.")
+    }
     let evidence = made.reduce(0) { $0 + $1.logEvidence } / Double(max(1, made.count))
     return (
       result,
@@ -178,6 +185,7 @@ extension Posterior {
     var conditions: [Certificate.Condition] = []
     if standardised { conditions.append(.init("normalisation", fixedBy: 1)) }
     conditions.append(.init("hyper-parameters", fixedBy: 1))
+    if settings.isLinearised { conditions.append(.init("linearisation point", fixedBy: 1)) }
     if settings.layers != nil { conditions.append(.init("features", fixedBy: 1)) }
     var reasons = [
       "Laplace's approximation: what a batch said is kept as the curvature at the weights where that batch ended, which is "
