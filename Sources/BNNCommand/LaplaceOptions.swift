@@ -72,17 +72,13 @@ struct LaplaceOptions: ParsableArguments {
     let own =
       structure.flatMap { CurvatureStructure(rawValue: $0) }
       ?? (uncertain <= TangentLimit.automatic ? .full : .kronecker)
-    let widest = network.layers[chosen ?? 0..<count].map(\.parameterCount).max() ?? 0
-    let size = own == .full ? uncertain : own == .block ? widest : 0
-    guard size <= TangentLimit.dense else {
+    let shapes = network.layers[chosen ?? 0..<count].map { LayerShape(inputs: $0.inputs, outputs: $0.outputs) }
+    let held = own.numbersHeld(layers: shapes, rank: rank)
+    guard held <= TangentLimit.curvature else {
       throw CommandFailure.usage(
-        "the structure \(own.rawValue) would need a \(size) × \(size) matrix",
-        remedy: "use --structure kronecker or diagonal")
-    }
-    if own == .lowRank, rank > TangentLimit.subspace / max(1, uncertain) {
-      throw CommandFailure.usage(
-        "\(rank) directions of \(uncertain) weights are more numbers than the \(TangentLimit.subspace) that are possible",
-        remedy: "use --rank \(max(1, TangentLimit.subspace / uncertain)) or less")
+        "the structure \(own.rawValue) of \(uncertain) weights would hold \(readable(8e-9 * held)) GB",
+        remedy: own == .lowRank
+          ? "use a smaller --rank, or --structure kronecker" : "use --structure kronecker or diagonal")
     }
     return LaplaceSettings(
       structure: own, layers: chosen == 0..<count ? nil : chosen,

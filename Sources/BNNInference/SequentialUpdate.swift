@@ -96,6 +96,7 @@ public struct SequentialUpdate: Sendable {
     let relative = try before.normalisation.relative(weights)
     guard weights == nil || moving == nil else { throw UpdateError.movingWithWeights }
     if collected != nil {
+      try before.checkTargets(targets)
       collected?.append(
         features: features, targets: targets, relativeWeights: relative?[...], normalisation: before.normalisation)
       rows += features.rows

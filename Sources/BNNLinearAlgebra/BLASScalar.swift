@@ -18,7 +18,7 @@ public protocol BLASScalar: BinaryFloatingPoint, SIMDScalar, Codable, Sendable {
   /// The upper triangle of C ← α·AᵀA + β·C with A m × n.
   static func syrk(
     m: Int, n: Int, alpha: Self, a: UnsafePointer<Self>, lda: Int, beta: Self, c: UnsafeMutablePointer<Self>, ldc: Int)
-  /// The number in double precision; the standard library's generic conversion takes a hundred times as long.
+  /// The number in double precision; the standard library's conversion between generic types is not specialised.
   var doubleValue: Double { get }
   static func exponential(_ x: Self) -> Self
   /// tanh of every entry, in place.

@@ -9,6 +9,7 @@ typedef int lapack_int_t;
 void dpotrf_(const char *uplo, LP n, double *a, LP lda, lapack_int_t *info);
 void dpotri_(const char *uplo, LP n, double *a, LP lda, lapack_int_t *info);
 void dtrtri_(const char *uplo, const char *diag, LP n, double *a, LP lda, lapack_int_t *info);
+void dgesv_(LP n, LP nrhs, double *a, LP lda, lapack_int_t *pivots, double *b, LP ldb, lapack_int_t *info);
 void dgelqf_(LP m, LP n, double *a, LP lda, double *tau, double *work, LP lwork, lapack_int_t *info);
 void dgeqrf_(LP m, LP n, double *a, LP lda, double *tau, double *work, LP lwork, lapack_int_t *info);
 void dorgqr_(LP m, LP n, LP k, double *a, LP lda, const double *tau, double *work, LP lwork, lapack_int_t *info);

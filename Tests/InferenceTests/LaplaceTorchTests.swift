@@ -73,6 +73,7 @@ struct LaplaceTorchTests {
       let engine = LaplaceEngine<Double>(
         network: Network(spec), settings: LaplaceSettings(structure: structure, layers: layers),
         training: TrainingSettings(), x: own.x.flatMap { $0 }, y: y, weights: nil,
+        kind: likelihood,
         likelihood: { noise in
           switch likelihood {
           case .gaussian: GaussianLikelihood(variance: noise, targets: targets)
@@ -81,7 +82,7 @@ struct LaplaceTorchTests {
           case .categorical: CategoricalLikelihood(classes: spec.outputsForTests)
           case .poisson: PoissonLikelihood(targets: targets)
           }
-        }, hasNoise: likelihood.hasNoise, isClassification: false, threads: 1, progress: { _, _ in })
+        }, threads: 1, progress: { _, _ in })
       let values = LaplaceTuning.Values(
         prior: [Double](repeating: 0.7, count: count), noiseVariance: variance)
       let outcome = try engine.formed(at: own.theta, values, seed: RandomStream(seed: 0))

@@ -150,7 +150,7 @@ enum NetworkData {
       rows: first.count)
     return try Posterior.network(
       spec, method: method, schema: first.schema, features: first.x, targets: first.y,
-      normalisation: .fit(data), prior: prior, training: TrainingSettings(schedule: [15, 45], refinement: 0), members: members,
-      subspace: subspace, seed: seed)
+      normalisation: .fit(data), prior: prior, training: TrainingSettings(schedule: [15, 45], refinement: 0),
+      members: members, subspace: subspace, seed: seed)
   }
 }

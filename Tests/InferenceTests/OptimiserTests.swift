@@ -96,7 +96,7 @@ import Testing
   /// Adam's first step has length `rate` in every coordinate, against the gradient's sign; many steps find a minimum.
   @Test func adam() {
     var theta = [3.0, -2]
-    var adam = Adam(dimension: 2)
+    var adam = Adam<Double>(dimension: 2)
     adam.update(&theta, gradient: [40, -0.5], rate: 0.1)
     #expect(abs(theta[0] - 2.9) < 1e-7 && abs(theta[1] + 1.9) < 1e-7)
     for step in 0..<2000 {

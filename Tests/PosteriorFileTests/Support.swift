@@ -53,7 +53,7 @@ enum Kind: String, CaseIterable, Sendable {
     let noise = gen.normals(n * outputs)
     var y = Matrix(rows: n, columns: outputs)
     for i in 0..<n { for c in 0..<outputs { y[i, c] = sin(x[i, 0]) + x[i, 1] / 3 + 0.1 * noise[i * outputs + c] } }
-    if self == .tangentOfClasses { y = Matrix(rows: n, columns: 1, storage: y.storage.map { $0 > 0.3 ? 2 : $0 > 0 ? 1 : 0 }) }
+    if self == .tangentOfClasses { for i in 0..<n { y[i, 0] = y[i, 0] > 0.3 ? 2 : y[i, 0] > 0 ? 1 : 0 } }
     return (x, y)
   }
 

@@ -12,7 +12,7 @@ struct Evaluate: ParsableCommand {
   @Argument(help: "The posterior file.")
   var posterior: String
 
-  @Argument(help: "Rows with features and targets: a .csv, .csv.gz or .npy, .npz or IDX file, or -.")
+  @Argument(help: "Rows with features and targets: a .csv, .csv.gz, .npy, .npz or IDX file, or -.")
   var data: String
 
   @Option(name: .long, help: "Another posterior to score on the same rows; exit 2 when the first is worse than it.")

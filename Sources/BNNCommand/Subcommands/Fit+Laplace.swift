@@ -50,16 +50,7 @@ extension Fit {
       )
     }
     let settings = try laplace.settings(for: network, isLinearised: isTangent)
-    let dataset = try Dataset(readingAll: reader)
-    remark(on: reader, console, expected: Set(unused(header)))
-    var summary = BatchSummary()
-    summary.add(dataset)
-    summary.finish(reader)
-    guard dataset.rows >= 2 else {
-      throw CommandFailure(
-        ExitStatus.badData, "a network needs at least two rows to start from, got \(dataset.rows)", file: reader.file,
-        remedy: "fit on more rows")
-    }
+    let (dataset, summary) = try readAll(reader, header: header, console)
     let rule = normalisationRule(reader.format)
     let normalisation = Normalisation.fit(dataset, rule: rule, targetKind: schema.targetKind)
     let fitted = try Posterior.laplace(

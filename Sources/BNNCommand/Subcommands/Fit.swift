@@ -15,8 +15,8 @@ enum TangentLimit {
   static let subspace = 100_000_000
   /// Units of the last hidden layer beyond which a last-layer posterior is refused.
   static let lastLayer = 10_000
-  /// Rows of the largest dense matrix of a Laplace posterior.
-  static let dense = 20_000
+  /// Numbers that the curvature of a Laplace posterior and its factor may hold: 6.4 GB.
+  static let curvature = 8e8
   /// Weights beyond which a network is refused.
   static let network = 20_000_000
 }
@@ -277,16 +277,7 @@ struct Fit: ParsableCommand {
         "the posterior of a last layer on \(features) units would need a \(features) × \(features) matrix",
         remedy: "use at most \(TangentLimit.lastLayer) units in the last hidden layer (--hidden)")
     }
-    let dataset = try Dataset(readingAll: reader)
-    remark(on: reader, console, expected: Set(unused(header)))
-    var summary = BatchSummary()
-    summary.add(dataset)
-    summary.finish(reader)
-    guard dataset.rows >= 2 else {
-      throw CommandFailure(
-        ExitStatus.badData, "a network needs at least two rows to start from, got \(dataset.rows)", file: reader.file,
-        remedy: "fit on more rows, or use --method linear, which takes one row at a time")
-    }
+    let (dataset, summary) = try readAll(reader, header: header, console)
     if let subspace, subspace > dataset.rows * schema.targets.count {
       throw CommandFailure(
         ExitStatus.badData,
@@ -304,6 +295,23 @@ struct Fit: ParsableCommand {
       progress: { _, message in console.progress(message) })
     console.clearProgress()
     return (fitted, summary)
+  }
+
+  /// All rows of D1, of which a network needs two.
+  func readAll(
+    _ reader: DatasetReader, header: [String], _ console: Console
+  ) throws -> (dataset: Dataset, summary: BatchSummary) {
+    let dataset = try Dataset(readingAll: reader)
+    remark(on: reader, console, expected: Set(unused(header)))
+    var summary = BatchSummary()
+    summary.add(dataset)
+    summary.finish(reader)
+    guard dataset.rows >= 2 else {
+      throw CommandFailure(
+        ExitStatus.badData, "a network needs at least two rows to start from, got \(dataset.rows)", file: reader.file,
+        remedy: "fit on more rows, or use --method linear, which takes one row at a time")
+    }
+    return (dataset, summary)
   }
 
   private func checkSubspace(_ count: Int, weights: Int) throws {

@@ -34,6 +34,17 @@ extension BatchLoss {
     return own.matrix
   }
 
+  /// Values and gradients of pieces, added in order.
+  func added(_ parts: [(Double, [Double])], count: Int) -> (value: Double, gradient: [Double]) {
+    var value = 0.0
+    var gradient = [Double](repeating: 0, count: count)
+    for part in parts {
+      value += part.0
+      accumulate(1, part.1, into: &gradient)
+    }
+    return (value, gradient)
+  }
+
   /// Σ w(y − f)² over rows and outputs, and how many terms it has.
   func residuals(_ theta: [Double]) -> (sum: Double, count: Double) {
     let f = outputs(theta)

@@ -55,10 +55,9 @@ struct LaplaceEngine<Scalar: BLASScalar>: Sendable {
   let x: [Scalar]
   let y: Matrix
   let weights: [Double]?
+  let kind: LikelihoodKind
   /// The likelihood at a noise variance (which only a Gaussian one has).
   let likelihood: @Sendable (Double) -> any Likelihood
-  let hasNoise: Bool
-  let isClassification: Bool
   let threads: Int
   let progress: @Sendable (Double, String) -> Void
 
@@ -78,6 +77,7 @@ struct LaplaceEngine<Scalar: BLASScalar>: Sendable {
 
   private var shapes: [LayerShape] { network.layers.map { LayerShape(inputs: $0.inputs, outputs: $0.outputs) } }
   private var chosen: Range<Int> { settings.layers ?? 0..<network.layers.count }
+  private var hasNoise: Bool { kind.hasNoise }
   private var isLarge: Bool { network.parameterCount > LaplaceRows.doubleLimit }
 
   private func loss(_ variance: Double) -> NetworkLoss<Scalar> {
@@ -132,7 +132,7 @@ struct LaplaceEngine<Scalar: BLASScalar>: Sendable {
     }
     outcome.timings.training = training
     // Only where the precision holds each row whole does leaving it out mean anything.
-    if isClassification, settings.structure == .full { outcome.state.predictiveScale = try scale(outcome) }
+    if kind.isClassification, settings.structure == .full { outcome.state.predictiveScale = try scale(outcome) }
     return outcome
   }
 
@@ -159,7 +159,6 @@ struct LaplaceEngine<Scalar: BLASScalar>: Sendable {
     let some = Matrix(
       rows: indices.count, columns: d, storage: indices.flatMap { i in (0..<d).map { x[i * d + $0].doubleValue } })
     let moments = try LaplaceMoments(network, outcome.theta, outcome.state).linearised(some)
-    let kind: LikelihoodKind = network.outputs > 1 ? .categorical : .bernoulli
     return PredictiveScale.best(moments, y.gathering(indices), likelihood(1), kind.classMethod)
   }
 
@@ -202,7 +201,8 @@ struct LaplaceEngine<Scalar: BLASScalar>: Sendable {
         if round + 1 < rounds { try tune(&values, theta, open, seed: seed) }
       }
       let last = sampleLoss(theta, variance)
-      guard last < first else { throw UpdateError.diverged(from: first, to: last) }
+      // An ordinary training that gains little, or a strong prior, ends near where it began; a divergence does not.
+      guard last < max(2 * first, first + 1) else { throw UpdateError.diverged(from: first, to: last) }
       return theta
     }
     let schedule = training.schedule ?? (isLarge ? TrainingSettings.longRounds : TrainingSettings.shortRoundsFirst)
@@ -235,7 +235,8 @@ struct LaplaceEngine<Scalar: BLASScalar>: Sendable {
     let part = NetworkLoss(
       network: network, likelihood: likelihood(variance), x: Array(x[0..<(count * network.spec.inputs)]),
       y: y.rows(0..<count), weights: nil, threads: threads)
-    return part.evaluate(theta).value / Double(max(1, count))
+    let densities = part.likelihood.logDensities(outputs: part.outputs(theta), targets: part.y)
+    return -densities.reduce(0, +) / Double(max(1, count))
   }
 
   private func wholeObjective(_ values: LaplaceTuning.Values, _ theta: [Double]) -> PenalisedLoss {
@@ -282,7 +283,11 @@ struct LaplaceEngine<Scalar: BLASScalar>: Sendable {
       let tangent = tangentLoss(variance, at: theta)
       let objective = penalised(tangent, before, mean: Array(whole[moving]), frame: whole)
       let optimum = objective.whole(newton(objective, before, from: objective.mean))
-      return try absorbed(before, tangent, mean: objective.mean, from: optimum, anchor: theta, seed: seed)
+      let training = stopwatch.lap()
+      var outcome = try absorbed(
+        before, tangent, mean: objective.mean, from: optimum, anchor: theta, seed: seed)
+      outcome.timings.training = training
+      return outcome
     }
     let loss = loss(variance)
     let objective = penalised(loss, before, mean: Array(theta[moving]), frame: theta)

@@ -1,7 +1,6 @@
 import BNNLinearAlgebra
 import BNNModels
 import BNNPosteriors
-import BNNProbability
 
 /// Means and covariances of a network's outputs at n rows: n × C and n × C².
 struct OutputMoments: Sendable {
@@ -64,20 +63,5 @@ struct LaplaceMoments: Sendable {
       accumulate(1, network.jacobian(x, theta).multiplied(by: displacement), into: &mean.storage)
     }
     return OutputMoments(mean: mean, covariance: covariance)
-  }
-
-  /// f(x; θ) of the network itself, not linearised, at weights drawn from the posterior: one matrix (n × C) a draw. Draw s uses
-  /// the child stream s, the same for all rows.
-  func sampled(_ x: Matrix, draws: Int, from stream: RandomStream) -> [Matrix] {
-    let moving = network.parameterRange(ofLayers: chosen)
-    return (0..<draws).map { s in
-      var child = stream.split(UInt64(s))
-      let step = factor.halfSolve(child.normals(moving.count))
-      var drawn = theta
-      for (j, place) in moving.enumerated() { drawn[place] += step[j] }
-      var pass = NetworkPass<Double>(network.spec)
-      x.storage.withUnsafeBufferPointer { pass.forward($0, rows: x.rows, drawn) }
-      return pass.output()
-    }
   }
 }

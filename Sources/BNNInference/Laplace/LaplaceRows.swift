@@ -4,8 +4,8 @@ import BNNLinearAlgebra
 /// A batch in memory, as a Laplace update needs it: rows are visited again and again. Inputs are kept normalised, in the
 /// precision that the network is trained in.
 struct LaplaceRows: Sendable {
-  /// Networks beyond this many weights are trained in single precision, which costs their posterior nothing that their
-  /// approximation leaves, and half the time; below it the closed forms of linear models hold to rounding.
+  /// Networks beyond this many weights are trained, and their curvature taken, in single precision, at half the cost of a
+  /// matrix product; up to it in double precision, so that the closed forms of linear models hold to rounding.
   static let doubleLimit = 2000
 
   private(set) var double: [Double] = []

@@ -24,7 +24,7 @@ struct MinibatchTraining: Sendable {
     let (n, d) = (loss.y.rows, loss.network.spec.inputs)
     let batch = min(batchSize, n)
     var theta = start.map { Scalar($0) }
-    var adam = AdamMoments<Scalar>(dimension: theta.count)
+    var adam = Adam<Scalar>(dimension: theta.count)
     var gradient = theta
     var pass = NetworkPass<Scalar>(loss.network.spec)
     let moving = objective.moving
@@ -47,13 +47,13 @@ struct MinibatchTraining: Sendable {
         pass.backward([g], theta, downTo: lowest)
         pass.gradient(into: &gradient, downTo: lowest)
         if let prior {
-          AdamMoments.fill(&pull, prior, theta, mean, from: moving.lowerBound)
+          Adam.fill(&pull, prior, theta, mean, from: moving.lowerBound)
         } else {
           let difference = moving.map { theta[$0].doubleValue - objective.mean[$0 - moving.lowerBound] }
           pull = objective.precisionTimes(difference).map { Scalar($0) }
         }
         let rate = learningRate * 0.5 * (1 + cos(Double.pi * Double(step) / Double(max(1, steps))))
-        adam.update(&theta, gradient: &gradient, pull: pull, over: moving, rate: rate)
+        adam.update(&theta, gradient: gradient, pull: pull, over: moving, rate: rate)
         step += 1
       }
       progress(Double(epoch + 1) / Double(epochs))
@@ -69,65 +69,6 @@ struct MinibatchTraining: Sendable {
       guard let source = rows.baseAddress, let target = target.baseAddress else { return }
       for (place, i) in indices.enumerated() {
         (target + place * width).update(from: source + i * width, count: width)
-      }
-    }
-  }
-}
-
-/// Adam's moments in the precision of the pass.
-struct AdamMoments<Scalar: BLASScalar>: Sendable {
-  private var first: [Scalar]
-  private var second: [Scalar]
-  private var step = 0
-
-  init(dimension: Int) {
-    first = [Scalar](repeating: 0, count: dimension)
-    second = first
-  }
-
-  /// Λ(θ − m) for a diagonal Λ over the weights from `start` on.
-  @_specialize(where Scalar == Float)
-  @_specialize(where Scalar == Double)
-  static func fill(_ pull: inout [Scalar], _ prior: [Scalar], _ theta: [Scalar], _ mean: [Scalar], from start: Int) {
-    pull.withUnsafeMutableBufferPointer { pull in
-      prior.withUnsafeBufferPointer { prior in
-        theta.withUnsafeBufferPointer { theta in
-          mean.withUnsafeBufferPointer { mean in
-            for j in pull.indices { pull[j] = prior[j] * (theta[start + j] - mean[j]) }
-          }
-        }
-      }
-    }
-  }
-
-  /// θ ← θ − rate · m̂/(√v̂ + 10⁻⁸) over a range of θ, the gradient being gradient + pull.
-  @_specialize(where Scalar == Float)
-  @_specialize(where Scalar == Double)
-  mutating func update(
-    _ theta: inout [Scalar], gradient: inout [Scalar], pull: [Scalar], over range: Range<Int>, rate: Double
-  ) {
-    step += 1
-    let (beta1, beta2, epsilon): (Scalar, Scalar, Scalar) = (0.9, 0.999, 1e-8)
-    // m̂ = m/c₁ and v̂ = v/c₂.
-    let length = Scalar(rate / (1 - pow(0.9, Double(step))))
-    let root = Scalar(1 / (1 - pow(0.999, Double(step))).squareRoot())
-    let start = range.lowerBound
-    theta.withUnsafeMutableBufferPointer { theta in
-      gradient.withUnsafeBufferPointer { gradient in
-        first.withUnsafeMutableBufferPointer { first in
-          second.withUnsafeMutableBufferPointer { second in
-            pull.withUnsafeBufferPointer { pull in
-              for i in range {
-                let g = gradient[i] + pull[i - start]
-                let m = beta1 * first[i] + (1 - beta1) * g
-                let v = beta2 * second[i] + (1 - beta2) * g * g
-                first[i] = m
-                second[i] = v
-                theta[i] -= length * m / (v.squareRoot() * root + epsilon)
-              }
-            }
-          }
-        }
       }
     }
   }

@@ -38,13 +38,7 @@ struct NetworkLoss<Scalar: BLASScalar>: BatchLoss {
       }
       return (value, total)
     }
-    var value = 0.0
-    var gradient = [Double](repeating: 0, count: theta.count)
-    for part in parts {
-      value += part.0
-      accumulate(1, part.1, into: &gradient)
-    }
-    return (value, gradient)
+    return added(parts, count: theta.count)
   }
 
   func outputs(_ theta: [Double]) -> Matrix {

@@ -57,6 +57,7 @@ extension Posterior {
         likelihood: likelihood, laplace: settings),
       normalisation: normalisation, members: [], rows: 0,
       certificate: laplaceCertificate(settings, likelihood, standardised: standardised), lineage: [])
+    try start.checkTargets(targets)
     var collected = LaplaceRows(parameters: network.parameterCount)
     let relative = try normalisation.relative(weights)
     collected.append(
@@ -159,6 +160,13 @@ extension Posterior {
     Double(rows) * normalisation.targetScale.reduce(0) { $0 + log($1) }
   }
 
+  /// - Throws: `UpdateError.unsuitable` for a target that the likelihood cannot explain.
+  func checkTargets(_ y: Matrix) throws {
+    if let invalid = likelihood(1).firstInvalid(targets: y) {
+      throw UpdateError.unsuitable("the \(model.likelihood.rawValue) likelihood cannot explain a target: \(invalid)")
+    }
+  }
+
   /// The likelihood at a noise variance in normalised units.
   func likelihood(_ variance: Double) -> any Likelihood {
     let (targets, classes) = (model.schema.targets.count, model.schema.classes?.count ?? 2)
@@ -175,8 +183,7 @@ extension Posterior {
     return LaplaceEngine(
       network: Network(model.networkOrEmpty), settings: model.laplace ?? LaplaceSettings(), training: training, x: x,
       y: rows.targetMatrix(columns: model.schema.targets.count), weights: rows.weights,
-      likelihood: { own.likelihood($0) }, hasNoise: model.likelihood.hasNoise,
-      isClassification: model.likelihood.isClassification, threads: threads, progress: progress)
+      kind: model.likelihood, likelihood: { own.likelihood($0) }, threads: threads, progress: progress)
   }
 
   private static func laplaceCertificate(

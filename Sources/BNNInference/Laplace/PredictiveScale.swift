@@ -24,7 +24,7 @@ struct PredictiveScale {
   /// The lattice: 0 (the most probable network alone) and 2^{−k/2}.
   static let lattice = [0.0] + (0...32).map { pow(2, -0.5 * Double(32 - $0)) }
 
-  /// τ of a row's method, from outputs (n × C), their covariances (n × C²) and targets.
+  /// τ for a method, from outputs (n × C), their covariances (n × C²) and targets.
   static func best(_ moments: OutputMoments, _ y: Matrix, _ likelihood: any Likelihood, _ method: ClassMethod) -> Double
   {
     let cavities = cavities(moments, y, likelihood)
@@ -57,7 +57,7 @@ struct PredictiveScale {
       var left = Matrix.product(own.covariance, curvature)
       for j in left.storage.indices { left.storage[j] = -left.storage[j] }
       for a in 0..<c { left[a, a] += 1 }
-      guard var without = left.solved(own.covariance), without.isFinite else { return own }
+      guard var without = try? left.solved(own.covariance), without.isFinite else { return own }
       for a in 0..<c {
         for b in 0..<a {
           let mean = 0.5 * (without[a, b] + without[b, a])
@@ -70,29 +70,5 @@ struct PredictiveScale {
       let step = without.multiplied(by: Array(gradients.row(i)))
       return OutputGaussian(mean: zip(own.mean, step).map { $0 + $1 }, covariance: without)
     }
-  }
-}
-
-extension Matrix {
-  /// A⁻¹B by Gaussian elimination with partial pivoting, for the few rows of a covariance; nil for a singular A.
-  func solved(_ right: Matrix) -> Matrix? {
-    precondition(rows == columns && right.rows == rows, "shapes do not fit")
-    var (a, b) = (self, right)
-    for k in 0..<rows {
-      let pivot = (k..<rows).max { abs(a[$0, k]) < abs(a[$1, k]) } ?? k
-      guard abs(a[pivot, k]) > 1e-12 else { return nil }
-      if pivot != k {
-        for j in 0..<columns { a.storage.swapAt(k * columns + j, pivot * columns + j) }
-        for j in 0..<b.columns { b.storage.swapAt(k * b.columns + j, pivot * b.columns + j) }
-      }
-      for i in 0..<rows where i != k {
-        let factor = a[i, k] / a[k, k]
-        guard factor != 0 else { continue }
-        for j in k..<columns { a[i, j] -= factor * a[k, j] }
-        for j in 0..<b.columns { b[i, j] -= factor * b[k, j] }
-      }
-    }
-    for i in 0..<rows { for j in 0..<b.columns { b[i, j] /= a[i, i] } }
-    return b
   }
 }

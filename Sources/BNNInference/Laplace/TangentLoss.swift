@@ -44,13 +44,7 @@ struct TangentLoss: BatchLoss {
       let (value, g) = outputGradient(f, all[index])
       return (value, jacobian.multiplied(by: g.storage, transposed: true))
     }
-    var value = 0.0
-    var gradient = [Double](repeating: 0, count: theta.count)
-    for part in parts {
-      value += part.0
-      accumulate(1, part.1, into: &gradient)
-    }
-    return (value, gradient)
+    return added(parts, count: theta.count)
   }
 
   func outputs(_ theta: [Double]) -> Matrix {

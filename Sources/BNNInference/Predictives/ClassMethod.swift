@@ -36,8 +36,8 @@ public enum ClassMethod: Hashable, Codable, Sendable {
 
 extension LikelihoodKind {
   /// What predicts classes unless another method is asked for: for a logit the probit approximation, which is close to the
-  /// integral; for several classes the bridge, the one of them that was nowhere clearly worse calibrated than the most
-  /// probable network (Notebooks-md/07).
+  /// integral; for several classes the bridge, whose calibration was the nearest of them to the most probable
+  /// network's (Papers/class-predictives.md, Notebooks-md/07).
   public var classMethod: ClassMethod { self == .categorical ? .laplaceBridge : .probit }
 }
 

@@ -1,33 +1,73 @@
+import BNNLinearAlgebra
+
 #if canImport(Glibc)
   import Glibc
 #elseif canImport(Musl)
   import Musl
 #endif
 
-/// Adam (Kingma & Ba 2015, algorithm 1). A value: its moments are the caller's to keep or to drop.
-struct Adam: Sendable {
-  var beta1 = 0.9
-  var beta2 = 0.999
-  var epsilon = 1e-8
-  private var first: [Double]
-  private var second: [Double]
+/// Adam (Kingma & Ba 2015, algorithm 1) with β₁ = 0.9, β₂ = 0.999. A value: its moments are the caller's to keep or to drop.
+struct Adam<Scalar: BLASScalar>: Sendable {
+  private var first: [Scalar]
+  private var second: [Scalar]
   private var step = 0
 
   init(dimension: Int) {
-    first = [Double](repeating: 0, count: dimension)
+    first = [Scalar](repeating: 0, count: dimension)
     second = first
   }
 
-  /// θ ← θ − rate · m̂/(√v̂ + ε).
-  mutating func update(_ theta: inout [Double], gradient: [Double], rate: Double) {
+  /// θ ← θ − rate · m̂/(√v̂ + 10⁻⁸).
+  mutating func update(_ theta: inout [Scalar], gradient: [Scalar], rate: Double) {
+    let pull = [Scalar](repeating: 0, count: theta.count)
+    update(&theta, gradient: gradient, pull: pull, over: theta.indices, rate: rate)
+  }
+
+  /// Λ(θ − m) for a diagonal Λ over the weights from `start` on.
+  @_specialize(where Scalar == Float)
+  @_specialize(where Scalar == Double)
+  static func fill(_ pull: inout [Scalar], _ prior: [Scalar], _ theta: [Scalar], _ mean: [Scalar], from start: Int) {
+    pull.withUnsafeMutableBufferPointer { pull in
+      prior.withUnsafeBufferPointer { prior in
+        theta.withUnsafeBufferPointer { theta in
+          mean.withUnsafeBufferPointer { mean in
+            for j in pull.indices { pull[j] = prior[j] * (theta[start + j] - mean[j]) }
+          }
+        }
+      }
+    }
+  }
+
+  /// θ ← θ − rate · m̂/(√v̂ + 10⁻⁸) over a range of θ, the gradient being gradient + pull.
+  @_specialize(where Scalar == Float)
+  @_specialize(where Scalar == Double)
+  mutating func update(
+    _ theta: inout [Scalar], gradient: [Scalar], pull: [Scalar], over range: Range<Int>, rate: Double
+  ) {
     precondition(theta.count == first.count && gradient.count == first.count, "one gradient entry per weight")
     step += 1
-    let c1 = 1 - pow(beta1, Double(step))
-    let c2 = 1 - pow(beta2, Double(step))
-    for i in theta.indices {
-      first[i] = beta1 * first[i] + (1 - beta1) * gradient[i]
-      second[i] = beta2 * second[i] + (1 - beta2) * gradient[i] * gradient[i]
-      theta[i] -= rate * (first[i] / c1) / ((second[i] / c2).squareRoot() + epsilon)
+    let (beta1, beta2, epsilon): (Scalar, Scalar, Scalar) = (0.9, 0.999, 1e-8)
+    // m̂ = m/c₁ and v̂ = v/c₂.
+    let length = Scalar(rate / (1 - pow(0.9, Double(step))))
+    let root = Scalar(1 / (1 - pow(0.999, Double(step))).squareRoot())
+    let start = range.lowerBound
+    theta.withUnsafeMutableBufferPointer { theta in
+      gradient.withUnsafeBufferPointer { gradient in
+        first.withUnsafeMutableBufferPointer { first in
+          second.withUnsafeMutableBufferPointer { second in
+            pull.withUnsafeBufferPointer { pull in
+              for i in range {
+                let g = gradient[i] + pull[i - start]
+                let m = beta1 * first[i] + (1 - beta1) * g
+                let v = beta2 * second[i] + (1 - beta2) * g * g
+                first[i] = m
+                second[i] = v
+                theta[i] -= length * m / (v.squareRoot() * root + epsilon)
+              }
+            }
+          }
+        }
+      }
     }
   }
 }

@@ -78,7 +78,7 @@ public struct NetworkTraining: Sendable {
       noiseVariance: knownVariance ?? (isLarge ? 0.1 : 1), priorPrecision: 1,
       threads: threads)
     if case .given(let alpha) = prior.precision { objective.priorPrecision = alpha }
-    var adam = Adam(dimension: theta.count)
+    var adam = Adam<Double>(dimension: theta.count)
     let rounds = schedule.count + (settings.epochs == nil && settings.refinement > 0 ? 1 : 0)
     for round in 0..<rounds {
       if let epochs = settings.epochs {
@@ -125,7 +125,7 @@ public struct NetworkTraining: Sendable {
 
   /// Passes over the rows in random order; the minibatch gradient is scaled to the sum over all rows.
   private func runAdam(
-    _ theta: inout [Double], _ adam: inout Adam, _ objective: NetworkObjective, _ x: Matrix, _ y: Matrix,
+    _ theta: inout [Double], _ adam: inout Adam<Double>, _ objective: NetworkObjective, _ x: Matrix, _ y: Matrix,
     _ weights: [Double]?, epochs: Range<Int>, of total: Int, stream: RandomStream
   ) {
     let batch = min(settings.batchSize, x.rows)
