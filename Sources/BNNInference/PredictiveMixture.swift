@@ -86,7 +86,15 @@ extension PredictiveDistribution {
   /// The members' closed forms, less what pooling gains, which is smooth in t and does not depend on y:
   ///
   ///     CRPS(F̄, y) = (1/K) Σ_k CRPS(F_k, y) − (1/K) Σ_k ∫ (F_k(t) − F̄(t))² dt
+  ///
+  /// Of normal distributions alone `NormalMixture.crps`.
   public static func crps(pooling components: [PredictiveDistribution], _ y: Double) throws -> Double? {
+    if components.count > 1, components.allSatisfy({ !$0.degreesOfFreedom.isFinite }) {
+      return NormalMixture(
+        weights: components.map { _ in 1 / Double(components.count) }, locations: components.map(\.location),
+        deviations: components.map(\.scale)
+      ).crps(y)
+    }
     var sum = 0.0
     for component in components {
       guard let own = try component.crps(y) else { return nil }

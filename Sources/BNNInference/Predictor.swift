@@ -2,6 +2,7 @@ import BNNDatasets
 import BNNLinearAlgebra
 import BNNModels
 import BNNPosteriors
+import BNNProbability
 
 /// A posterior made ready to predict: a value, `Sendable`, without locks or shared state. Make it once, use it from any
 /// thread, and go on using it while an update makes the next one.
@@ -30,35 +31,80 @@ public struct Predictor: Sendable {
   private let laplace: ReadyLaplace?
 
   private struct ReadyLaplace: Sendable {
-    let moments: [LaplaceMoments]
+    let outputs: Outputs
     /// σ² in normalised units, per member and target.
     let noise: [[Double]]
     let likelihood: LikelihoodPredictor
+
+    /// What is known of a network's outputs, by member.
+    enum Outputs: Sendable {
+      case linearised([LaplaceMoments])
+      case drawn([NetworkDraws])
+    }
+
+    /// Rows that are predicted in one piece.
+    var piece: Int {
+      guard case .drawn(let members) = outputs else { return Predictor.piece }
+      return members.first?.piece ?? Predictor.piece
+    }
+
+    /// The predictions of normalised inputs.
+    func callAsFunction(_ x: Matrix) throws -> [RowPrediction] {
+      switch outputs {
+      case .linearised(let members):
+        let moments = members.map { $0.linearised(x) }
+        return try (0..<x.rows).map { i in try likelihood(moments.map { $0.row(i) }, noiseVariances: noise) }
+      case .drawn(let members):
+        let outputs = members.map { $0.outputs(x) }
+        return try (0..<x.rows).map { i in
+          try likelihood(averaging: outputs.map { $0.map { Array($0.row(i)) } }, noiseVariances: noise)
+        }
+      }
+    }
   }
 
   /// - Parameters:
-  ///   - classMethod: how a Gaussian over outputs becomes probabilities of classes; nil is the likelihood's own,
-  ///     with the share of the covariance that was chosen on D1; a method that is asked for gets all of it.
+  ///   - method: how the uncertainty of the weights reaches the predictions. The linear family has one, and takes no other.
   ///   - seed: of the draws of a Monte Carlo method.
-  /// - Throws: `UpdateError.notIdentified` while a flat prior leaves directions open.
-  public init(_ posterior: Posterior, classMethod: ClassMethod? = nil, seed: UInt64 = 0) throws {
+  /// - Throws: `UpdateError.notIdentified` while a flat prior leaves directions open; `UpdateError.unsuitable` for draws of
+  ///   the network itself from a posterior of a linear model or a linearised network.
+  public init(_ posterior: Posterior, method: PredictiveMethod = .automatic, seed: UInt64 = 0) throws {
     schema = posterior.schema
     normalisation = posterior.normalisation
     if posterior.model.method == .laplace {
       let network = Network(posterior.model.networkOrEmpty)
       let targets = posterior.schema.targets.count
       let states = posterior.members.compactMap(\.laplace)
+      let outputs: ReadyLaplace.Outputs
+      var classMethod = posterior.model.likelihood.classMethod
+      switch method {
+      case .linearised(let asked):
+        classMethod = asked ?? classMethod
+        outputs = .linearised(
+          try zip(posterior.members, states).map {
+            try LaplaceMoments(network, $0.theta, $1, scale: asked.map { _ in 1 })
+          })
+      case .networkMonteCarlo(let samples):
+        let root = RandomStream(seed: seed).split(0x6e65_7477)
+        outputs = .drawn(
+          try zip(posterior.members, states).enumerated().map { k, own in
+            try NetworkDraws(network, own.0.theta, own.1, samples: samples, stream: root.split(UInt64(k)))
+          })
+      }
       laplace = ReadyLaplace(
-        moments: try zip(posterior.members, states).map {
-          try LaplaceMoments(network, $0.theta, $1, scale: classMethod.map { _ in 1 })
-        },
+        outputs: outputs,
         noise: states.map { [Double](repeating: $0.noiseVariance ?? 0, count: targets) },
         likelihood: LikelihoodPredictor(
           kind: posterior.model.likelihood, targets: targets, classes: posterior.schema.classes?.count ?? 2,
           centers: normalisation.targetCenter, scales: normalisation.targetScale,
-          classMethod: classMethod ?? posterior.model.likelihood.classMethod, seed: seed))
+          classMethod: classMethod, seed: seed))
       members = []
       return
+    }
+    if case .networkMonteCarlo = method {
+      throw UpdateError.unsuitable(
+        "draws of a network's own weights need a Laplace posterior; the predictive of \(posterior.model.methodName) is exact "
+          + "in closed form")
     }
     laplace = nil
     let outputs = posterior.schema.targets.count
@@ -89,14 +135,10 @@ public struct Predictor: Sendable {
       let all = try predict(features: features, threads: threads)
       return (0..<features.rows).map { i in .amounts((0..<outputs).map { all[i * outputs + $0] }) }
     }
-    let pieces = (features.rows + Self.piece - 1) / Self.piece
-    return try parallelMap(pieces, threads: threads) { piece in
-      let start = piece * Self.piece
-      let x = normalisation.features(features.rows(start..<min(start + Self.piece, features.rows)))
-      let moments = laplace.moments.map { $0.linearised(x) }
-      return try (0..<x.rows).map { i in
-        try laplace.likelihood(moments.map { $0.row(i) }, noiseVariances: laplace.noise)
-      }
+    let size = laplace.piece
+    return try parallelMap((features.rows + size - 1) / size, threads: threads) { piece in
+      let start = piece * size
+      return try laplace(normalisation.features(features.rows(start..<min(start + size, features.rows))))
     }.flatMap { $0 }
   }
 
@@ -108,7 +150,8 @@ public struct Predictor: Sendable {
     return (all.first ?? []).indices.map { i in PredictiveMixture(all.map { $0[i] }) }
   }
 
-  /// The predictive of every member: result[k][i·C + c] for member k, row i, output c.
+  /// The predictive of every member: result[k][i·C + c] for member k, row i, output c. Of `networkMonteCarlo` that of every
+  /// draw, a member's draws side by side.
   public func components(features: Matrix, threads: Int = 1) throws -> [[PredictiveDistribution]] {
     try check(features)
     if let laplace { return try components(features: features, laplace, threads: threads) }
@@ -140,7 +183,7 @@ public struct Predictor: Sendable {
       }
       return pools
     }
-    return laplace.moments.indices.map { k in pools.map { $0.components[k] } }
+    return (0..<(pools.first?.components.count ?? 0)).map { k in pools.map { $0.components[k] } }
   }
 
   private func predictive(

@@ -59,16 +59,21 @@ public enum TableScores: Sendable {
 extension Posterior {
   /// Scores of every row, for every likelihood.
   ///
-  /// - Parameters: as `rowScores`, and how a Gaussian over outputs becomes probabilities of classes.
+  /// - Parameters: as `rowScores`.
   /// - Throws: as `rowScores`.
   public func tableScores(
-    features: Matrix, targets: Matrix, weights: [Double]? = nil, classMethod: ClassMethod? = nil, threads: Int = 1
+    features: Matrix, targets: Matrix, weights: [Double]? = nil, method: PredictiveMethod = .automatic,
+    seed: UInt64 = 0,
+    threads: Int = 1
   ) throws -> TableScores {
     guard features.rows > 0 else { throw UpdateError.unsuitable("there are no rows to score") }
     guard model.likelihood != .gaussian else {
-      return .amounts(try rowScores(features: features, targets: targets, weights: weights, threads: threads))
+      return .amounts(
+        try rowScores(
+          features: features, targets: targets, weights: weights, method: method, seed: seed, threads: threads))
     }
-    let predictions = try Predictor(self, classMethod: classMethod).predictions(features: features, threads: threads)
+    let predictions = try Predictor(self, method: method, seed: seed).predictions(
+      features: features, threads: threads)
     if model.likelihood.isClassification {
       return .classes(
         predictions.enumerated().compactMap { i, row in
@@ -87,14 +92,18 @@ extension Posterior {
 
   /// Scores of every row, one list per target; features n × d, targets n × C.
   ///
-  /// - Parameter weights: w of every row, which is scored under its own noise σ²/w; nil is 1 for all. Means over rows count
-  ///   each row once.
-  /// - Throws: `UpdateError.notIdentified`, or `UpdateError.unsuitable` for no rows.
+  /// - Parameters:
+  ///   - weights: w of every row, which is scored under its own noise σ²/w; nil is 1 for all. Means over rows count each row
+  ///     once.
+  ///   - method, seed: as `Predictor`'s.
+  /// - Throws: `UpdateError.notIdentified`, or `UpdateError.unsuitable` for no rows and as `Predictor`.
   public func rowScores(
-    features: Matrix, targets: Matrix, weights: [Double]? = nil, threads: Int = 1
+    features: Matrix, targets: Matrix, weights: [Double]? = nil, method: PredictiveMethod = .automatic,
+    seed: UInt64 = 0,
+    threads: Int = 1
   ) throws -> [[RowScore]] {
     guard features.rows > 0 else { throw UpdateError.unsuitable("there are no rows to score") }
-    let predictions = try Predictor(self).predict(features: features, threads: threads)
+    let predictions = try Predictor(self, method: method, seed: seed).predict(features: features, threads: threads)
     let outputs = targets.columns
     return try (0..<outputs).map { c in
       try parallelMap(targets.rows, threads: threads) { i in

@@ -105,6 +105,35 @@ struct ClassCommandTests {
     #expect(folder.files == ["D1.csv", "D2.csv", "T.csv", "new.csv", "one.csv", "p"])
   }
 
+  @Test(
+    "draws of the network's own weights, for classes and counts; not of a linearised network's or of a linear model's")
+  func networkMonteCarlo() throws {
+    let draws = ["--predictive", "network-monte-carlo"]
+    folder.run("fit", "D1.csv", "--target", "kind", "--hidden", "4", "-o", "p").succeeded()
+    let first = folder.run(["predict", "p", "T.csv"] + draws).succeeded().stdout
+    #expect(first == folder.run(["predict", "p", "T.csv"] + draws).succeeded().stdout)
+    #expect(first != folder.run(["predict", "p", "T.csv", "--seed", "1"] + draws).succeeded().stdout)
+    for line in first.split(separator: "\n").dropFirst() {
+      #expect(abs(line.split(separator: ",").dropFirst().compactMap { Double($0) }.reduce(0, +) - 1) < 1e-12)
+    }
+    let own = folder.run(["evaluate", "p", "T.csv", "--json"] + draws).succeeded().object()
+    let plain = folder.run("evaluate", "p", "T.csv", "--json").succeeded().object()
+    #expect(try #require(own["nll"] as? Double) != plain["nll"] as? Double)
+    for likelihood in ["poisson", "gaussian", "heteroscedastic"] {
+      folder.write("n.csv", "x,n\n" + (0..<40).map { "\(Double($0 % 13) / 13),\($0 % 4 + $0 % 13)\n" }.joined())
+      let flags = ["--target", "n", "--likelihood", likelihood, "--method", "laplace", "--hidden", "2", "--force"]
+      folder.run(["fit", "n.csv"] + flags + ["-o", "n"]).succeeded()
+      let scores = folder.run(["evaluate", "n", "n.csv", "--json"] + draws).succeeded().object()
+      #expect(try #require(scores["nll"] as? Double) < 5)
+      let lines = folder.run(["predict", "n", "n.csv"] + draws).succeeded().stdout.split(separator: "\n")
+      #expect(lines.count == 41)
+    }
+    folder.run("fit", "D1.csv", "--target", "kind", "--method", "tangent", "--hidden", "3", "-o", "t").succeeded()
+    folder.run(["predict", "t", "T.csv"] + draws).failed(64, "linearised")
+    folder.run("fit", "n.csv", "--target", "n", "--method", "linear", "-o", "l").succeeded()
+    folder.run(["evaluate", "l", "n.csv"] + draws).failed(64, "linear", "Laplace")
+  }
+
   @Test("counts: a rate per row, quantiles that are whole numbers; a count that is none is named")
   func counts() throws {
     func rows(_ range: Range<Int>) -> String {

@@ -99,7 +99,7 @@ struct Evaluate: ParsableCommand {
   private func score(_ own: Posterior, _ rows: Dataset) throws -> TableScores {
     try own.tableScores(
       features: rows.featureMatrix, targets: rows.targetMatrix, weights: rows.weights,
-      classMethod: predictive.method, threads: global.workers)
+      method: predictive.method, seed: global.seed, threads: global.workers)
   }
 
   private func members(_ each: TableScores) -> [(String, JSONText)] {

@@ -78,7 +78,7 @@ struct Predict: ParsableCommand {
     }
     let form = target.flatMap(PredictionTable.Form.init(suffixOf:)) ?? (global.json ? .json : .csv)
     var table = PredictionTable(form: form, kept: kept + (classes.isEmpty ? [] : ["class"]), names: columns)
-    let predictor = try Predictor(own, classMethod: predictive.method, seed: global.seed)
+    let predictor = try Predictor(own, method: predictive.method, seed: global.seed)
     while let block = try reader.nextBlock(maxRows: blockRows) {
       let predictions = try predictor.predictions(features: block.featureMatrix, threads: global.workers)
       for (i, prediction) in predictions.enumerated() {

@@ -111,7 +111,8 @@ public struct CountPredictive: AmountPredictive, Equatable {
   public func quantile(_ p: Double) throws -> Double {
     let z = try Distributions.normalQuantile(p)
     let rate = exp(logRateMean + z * logRateVariance.squareRoot())
-    var high = max(0, (rate + z * rate.squareRoot()).rounded())
+    // Plus zero: the least count is 0, not −0.
+    var high = max(0, (rate + z * rate.squareRoot()).rounded()) + 0
     guard high.isFinite else { throw UpdateError.notFinite("a quantile of a count") }
     var low = high
     var reach = max(1, (0.1 * rate.squareRoot()).rounded())

@@ -12,7 +12,7 @@ import BNNProbability
 ///     E Y = m_μ,   Var Y = S_μμ (epistemic) + E e^s = e^{m_s + S_ss/2} (aleatoric)
 ///     Y | s ~ N(m_μ + (S_μs/S_ss)(s − m_s), S_μμ − S_μs²/S_ss + e^s)
 ///
-/// The moments are exact. Density, distribution function, quantiles and CRPS are those of the finite mixture of normals
+/// The moments are exact. (Of drawn weights, (μ, s) are the draws.) Density, distribution function, quantiles and CRPS are those of the finite mixture of normals
 /// that the trapezoidal rule over s makes of the last line; it converges exponentially, and the step (½ of s's
 /// deviation, at most ¼, and half a component's width where the mean moves with s) leaves 10⁻⁹ of the density's
 /// maximum, less usually.
@@ -55,6 +55,24 @@ public struct HeteroscedasticPredictive: AmountPredictive, Equatable {
     deviations = z.map { abs(scale) * (rest + exp(f.mean[s] + spread * $0)).squareRoot() }
   }
 
+  /// From draws of a row's outputs, all counting alike: a normal distribution each.
+  ///
+  /// - Throws: `UpdateError.notFinite` when a moment overflows.
+  init(averaging draws: [[Double]], target t: Int = 0, center: Double = 0, scale: Double = 1) throws {
+    let count = Double(draws.count)
+    let s = (draws.first?.count ?? 0) / 2 + t
+    locations = draws.map { center + scale * $0[t] }
+    deviations = draws.map { abs(scale) * exp(0.5 * $0[s]) }
+    weights = [Double](repeating: 1 / count, count: draws.count)
+    let middle = locations.reduce(0, +) / count
+    mean = middle
+    epistemicVariance = locations.reduce(0) { $0 + ($1 - middle) * ($1 - middle) } / count
+    aleatoricVariance = deviations.reduce(0) { $0 + $1 * $1 } / count
+    guard mean.isFinite, epistemicVariance.isFinite, aleatoricVariance.isFinite else {
+      throw UpdateError.notFinite("a prediction")
+    }
+  }
+
   /// In deviations of s: beyond is 10⁻¹⁶.
   private static let range = 8.3
   /// The least step: 1,661 components at most.
@@ -87,30 +105,12 @@ public struct HeteroscedasticPredictive: AmountPredictive, Equatable {
     return try RootFinding.brent(low, high) { y in ((try? cumulative(y)) ?? .nan) - p }
   }
 
-  /// Closed form for the pooled mixture of normals (Grimit, Gneiting, Berrocal & Johnson 2006), quadratic in the
-  /// number of components:
-  ///
-  ///     Σ_i w_i A(y − μ_i, σ_i²) − ½ Σ_ij w_i w_j A(μ_i − μ_j, σ_i² + σ_j²),   A(d, σ²) = d(2Φ(d/σ) − 1) + 2σφ(d/σ)
+  /// `NormalMixture.crps` of the pooled mixture.
   public static func crps(pooling components: [HeteroscedasticPredictive], _ y: Double) throws -> Double? {
-    let parts = components.flatMap { own in
-      own.weights.indices.map {
-        (weight: own.weights[$0] / Double(components.count), at: own.locations[$0], sd: own.deviations[$0])
-      }
-    }.filter { $0.weight > 1e-18 }
-    var score = 0.0
-    for (i, a) in parts.enumerated() {
-      score += a.weight * meanDistance(y - a.at, a.sd)
-      score -= 0.5 * a.weight * a.weight * meanDistance(0, a.sd * 2.0.squareRoot())
-      for b in parts[..<i] {
-        score -= a.weight * b.weight * meanDistance(a.at - b.at, (a.sd * a.sd + b.sd * b.sd).squareRoot())
-      }
-    }
-    return score
-  }
-
-  /// E|X| for X ~ N(d, σ²).
-  private static func meanDistance(_ d: Double, _ sd: Double) -> Double {
-    let z = d / sd
-    return d * (2 * Distributions.normalCDF(z) - 1) + 2 * sd * 0.398_942_280_401_432_7 * exp(-0.5 * z * z)
+    let count = Double(components.count)
+    return NormalMixture(
+      weights: components.flatMap { $0.weights.map { $0 / count } }, locations: components.flatMap(\.locations),
+      deviations: components.flatMap(\.deviations)
+    ).crps(y)
   }
 }

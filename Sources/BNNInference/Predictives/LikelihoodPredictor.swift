@@ -46,7 +46,10 @@ public struct LikelihoodPredictor: Sendable {
     case .gaussian:
       return .amounts(
         try (0..<targets).map { t in
-          Pool(try members.indices.map { try gaussian(members[$0], t, noise: noiseVariances[$0][t]) })
+          Pool(
+            try members.indices.map {
+              try gaussian(members[$0].mean[t], members[$0].covariance[t, t], t, noise: noiseVariances[$0][t])
+            })
         })
     case .heteroscedastic:
       return .amounts(
@@ -67,10 +70,50 @@ public struct LikelihoodPredictor: Sendable {
     }
   }
 
-  private func gaussian(_ f: OutputGaussian, _ t: Int, noise: Double) throws -> PredictiveDistribution {
-    let (scale, variance) = (scales[t], max(0, f.covariance[t, t]))
+  /// The prediction of a row from draws of its outputs, as from networks with drawn weights: the likelihood averaged over
+  /// them.
+  ///
+  /// - Parameters:
+  ///   - members: draws × C of every member, as many of each.
+  ///   - noiseVariances: σ² in normalised units, per member and target; of `gaussian` only.
+  /// - Throws: `UpdateError.notFinite` when a prediction overflows.
+  public func callAsFunction(averaging members: [[[Double]]], noiseVariances: [[Double]] = []) throws -> RowPrediction {
+    switch kind {
+    case .gaussian:
+      return .amounts(
+        try (0..<targets).map { t in
+          Pool(
+            try members.indices.flatMap { k in
+              try members[k].map { try gaussian($0[t], 0, t, noise: noiseVariances[k][t]) }
+            })
+        })
+    case .heteroscedastic:
+      return .amounts(
+        try (0..<targets).map { t in
+          Pool(
+            try members.map {
+              try HeteroscedasticPredictive(averaging: $0, target: t, center: centers[t], scale: scales[t])
+            })
+        })
+    case .poisson:
+      return .amounts(
+        try (0..<targets).map { t in
+          Pool(try members.flatMap { try $0.map { try CountPredictive(logRateMean: $0[t], logRateVariance: 0) } })
+        })
+    case .bernoulli:
+      return .classes(
+        (0..<targets).map { t in
+          ClassPredictive(pooling: members.map { ClassPredictive(averaging: $0.map { [$0[t]] }) })
+        })
+    case .categorical:
+      return .classes([ClassPredictive(pooling: members.map { ClassPredictive(averaging: $0) })])
+    }
+  }
+
+  private func gaussian(_ mean: Double, _ variance: Double, _ t: Int, noise: Double) throws -> PredictiveDistribution {
+    let (scale, variance) = (scales[t], max(0, variance))
     let prediction = PredictiveDistribution(
-      location: centers[t] + scale * f.mean[t], scale: abs(scale) * (variance + noise).squareRoot(),
+      location: centers[t] + scale * mean, scale: abs(scale) * (variance + noise).squareRoot(),
       degreesOfFreedom: .infinity, epistemicVariance: scale * scale * variance,
       aleatoricVariance: scale * scale * noise)
     guard prediction.location.isFinite, prediction.scale.isFinite else { throw UpdateError.notFinite("a prediction") }
