@@ -27,15 +27,22 @@ struct LaplaceOptions: ParsableArguments {
   @Option(name: .long, help: "laplace only: Kronecker products kept of a layer, at most; further batches are joined.")
   var products = 8
 
-  @Flag(name: .long, help: "laplace only: a prior precision of its own for every layer.")
-  var priorPerLayer = false
+  @Option(
+    name: .long,
+    help: """
+      laplace only: what has a prior precision of its own, chosen by the evidence: network (one for all), layer, or weight \
+      (automatic relevance determination: weights that D1 does not need are held at zero; not with kronecker).
+      """)
+  var priorPer = PriorScope.network.rawValue
 
   private static let kinds: [(name: String, kind: CurvatureKind)] = [
     ("ggn", .ggn), ("fisher", .monteCarloFisher(samples: 1)), ("empirical-fisher", .empiricalFisher),
   ]
 
   /// Whether a flag asks for what only `laplace` has.
-  var isUsed: Bool { structure != nil || layers != nil || curvature != "ggn" || priorPerLayer }
+  var isUsed: Bool {
+    structure != nil || layers != nil || curvature != "ggn" || priorPer != PriorScope.network.rawValue
+  }
 
   func validate() throws {
     if let structure, CurvatureStructure(rawValue: structure) == nil {
@@ -44,6 +51,10 @@ struct LaplaceOptions: ParsableArguments {
     }
     guard Self.kinds.contains(where: { $0.name == curvature }) else {
       throw ValidationError("--curvature is ggn, fisher or empirical-fisher; got \"\(curvature)\"")
+    }
+    guard PriorScope(rawValue: priorPer) != nil else {
+      throw ValidationError(
+        "--prior-per is one of \(PriorScope.allCases.map(\.rawValue).joined(separator: ", ")); got \"\(priorPer)\"")
     }
     guard products >= 1 else { throw ValidationError("--products must be at least 1, got \(products)") }
     guard rank >= 1 else { throw ValidationError("--rank must be at least 1, got \(rank)") }
@@ -72,6 +83,12 @@ struct LaplaceOptions: ParsableArguments {
     let own =
       structure.flatMap { CurvatureStructure(rawValue: $0) }
       ?? (uncertain <= TangentLimit.automatic ? .full : .kronecker)
+    let scope = PriorScope(rawValue: priorPer) ?? .network
+    guard scope != .weight || own.takesWeightPrecisions else {
+      throw CommandFailure.usage(
+        "--prior-per weight does not go with the structure \(own.rawValue), which takes one prior precision a layer",
+        remedy: "use --structure full, block, low-rank or diagonal, or --prior-per layer")
+    }
     let shapes = network.layers[chosen ?? 0..<count].map { LayerShape(inputs: $0.inputs, outputs: $0.outputs) }
     let held = own.numbersHeld(layers: shapes, rank: rank)
     guard held <= TangentLimit.curvature else {
@@ -83,7 +100,7 @@ struct LaplaceOptions: ParsableArguments {
     return LaplaceSettings(
       structure: own, layers: chosen == 0..<count ? nil : chosen,
       curvature: Self.kinds.first { $0.name == curvature }?.kind ?? .ggn, rank: rank, products: products,
-      priorPerLayer: priorPerLayer, isLinearised: isLinearised)
+      priorScope: scope, isLinearised: isLinearised)
   }
 
   /// The flags that ask for these settings.
@@ -99,7 +116,7 @@ struct LaplaceOptions: ParsableArguments {
     }
     if settings.structure == .lowRank { words += ["--rank", String(settings.rank)] }
     if settings.structure == .kronecker { words += ["--products", String(settings.products)] }
-    if settings.priorPerLayer { words.append("--prior-per-layer") }
+    if settings.priorScope != .network { words += ["--prior-per", settings.priorScope.rawValue] }
     return words
   }
 }

@@ -2,6 +2,7 @@ import BNNDatasets
 import BNNInference
 import BNNLinearAlgebra
 import BNNPosteriorFile
+import BNNPosteriors
 import Foundation
 
 /// Blocks of this many rows are read, absorbed and predicted at a time; fixed, since it decides bits.
@@ -159,11 +160,23 @@ extension Posterior {
     }
   }
 
-  /// κ·a/b per response, or one a layer of a Laplace posterior where they differ; nil while not identified.
+  /// κ·a/b per response, or one a layer of a Laplace posterior where they differ; nil while not identified. Of precisions of
+  /// every weight, the geometric mean of each layer's.
   func priorPrecisions(of member: Member) -> [Double?] {
     guard let own = member.laplace else { return member.responses.map(\.priorPrecision) }
-    guard case .layers(let values) = own.prior else { return [] }
+    let values = own.prior.perLayer ?? own.prior.geometricMeans(own.curvature.layers)
     return Set(values).count == 1 ? [values[0]] : values
+  }
+
+  /// What there is to say of precisions of every weight.
+  var priorRemark: String {
+    let all = members.compactMap { own -> [Double]? in
+      if case .weights(let values)? = own.laplace?.prior { values } else { nil }
+    }.flatMap { $0 }
+    guard !all.isEmpty else { return "" }
+    return
+      " (geometric mean of every layer's; each weight has its own, and \(all.count { $0 >= 1e4 }) of \(all.count) are "
+      + "held within some 0.01 of zero)"
   }
 
   private func overMembers(_ values: (Member) -> [Double?]) -> [Double?] {
@@ -180,6 +193,14 @@ extension Posterior {
   private func average(_ values: [Double?]) -> Double? {
     let present = values.compactMap { $0 }
     return present.count == values.count && !present.isEmpty ? present.reduce(0, +) / Double(present.count) : nil
+  }
+}
+
+extension PriorPrecision {
+  /// exp of the mean of log δ over each layer's weights.
+  fileprivate func geometricMeans(_ layers: [LayerShape]) -> [Double] {
+    let all = expanded(layers)
+    return layers.ranges.map { range in exp(all[range].reduce(0) { $0 + log($1) } / Double(range.count)) }
   }
 }
 

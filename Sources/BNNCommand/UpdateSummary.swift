@@ -69,7 +69,7 @@ struct UpdateSummary {
     } else {
       console.say(
         (posterior.model.likelihood.hasNoise ? "noise \(readable(posterior.noiseDeviations)), " : "")
-          + "prior precision \(readable(posterior.priorPrecisions)), certificate "
+          + "prior precision \(readable(posterior.priorPrecisions))\(posterior.priorRemark), certificate "
           + posterior.certificate.update.rawValue + conditions)
     }
     if action == "fit", posterior.model.laplace != nil {

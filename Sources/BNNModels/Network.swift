@@ -42,10 +42,11 @@ public struct Network: Sendable {
   public var outputs: Int { layers.last?.outputs ?? spec.inputs }
 
   /// Tensor names (`layers.0.weight`, …) and shapes in the order of θ.
-  public var tensors: [(name: String, shape: [Int])] {
-    layers.enumerated().flatMap { index, layer in
-      layer.tensors.map { ("layers.\(index).\($0.suffix)", $0.shape) }
-    }
+  public var tensors: [(name: String, shape: [Int])] { tensors(ofLayers: layers.indices) }
+
+  /// Those of neighbouring layers.
+  public func tensors(ofLayers chosen: Range<Int>) -> [(name: String, shape: [Int])] {
+    chosen.flatMap { index in layers[index].tensors.map { ("layers.\(index).\($0.suffix)", $0.shape) } }
   }
 
   /// Where the weights of neighbouring layers are in θ.

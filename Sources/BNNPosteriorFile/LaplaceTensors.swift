@@ -5,10 +5,15 @@ import BNNSafetensors
 
 /// The tensors of a Laplace posterior beside its mean (of a linearised network beside θ₁: the mean's displacement, as
 /// `tangent.<name>`): what data said, in its structure, under the prefix `curvature.` and
-/// the structure's own names (`AnyCurvature.tensors`): symmetric matrices as their packed upper triangles.
+/// the structure's own names (`AnyCurvature.tensors`): symmetric matrices as their packed upper triangles. Prior precisions of
+/// every weight are `prior.<name>` in the weight's shape.
 extension MemberTensors {
   func tensors(of state: LaplaceState, _ network: Network) -> [Tensor] {
-    (state.displacement.map { cut($0, network.tensors, prefix: prefix + "tangent.") } ?? [])
+    var prior: [Tensor] = []
+    if case .weights(let values) = state.prior {
+      prior = cut(values, network.tensors(ofLayers: state.chosen), prefix: prefix + "prior.")
+    }
+    return (state.displacement.map { cut($0, network.tensors, prefix: prefix + "tangent.") } ?? []) + prior
       + state.curvature.tensors.map {
         Tensor(name: "\(prefix)curvature.\($0.name)", shape: $0.shape, values: $0.values)
       }
@@ -29,8 +34,13 @@ extension MemberTensors {
     else { throw store.corrupt("its manifest contradicts itself about the layers that are uncertain") }
     let chosen = own.layers[0]..<own.layers[1]
     let shapes = network.layers[chosen].map { LayerShape(inputs: $0.inputs, outputs: $0.outputs) }
-    guard case .layers(let prior) = own.prior, prior.count == shapes.count,
-      prior.allSatisfy({ $0 > 0 && $0.isFinite }), own.noiseVariance.map({ $0 > 0 && $0.isFinite }) ?? true,
+    let prior: PriorPrecision =
+      if let perLayer = own.prior { .layers(perLayer) } else {
+        .weights(try join(network.tensors(ofLayers: chosen), prefix: prefix + "prior.", from: &store))
+      }
+    guard own.prior.map({ $0.count == shapes.count }) ?? (settings.priorScope == .weight),
+      prior.expanded(shapes).allSatisfy({ $0 > 0 && $0.isFinite }),
+      own.noiseVariance.map({ $0 > 0 && $0.isFinite }) ?? true,
       model.likelihood.hasNoise == (own.noiseVariance != nil), own.distanceToOptimum >= 0,
       (0...1).contains(own.predictiveScale)
     else { throw store.corrupt("its prior precision or its noise is not valid") }
@@ -51,7 +61,7 @@ extension MemberTensors {
     let displacement =
       settings.isLinearised ? try join(network.tensors, prefix: prefix + "tangent.", from: &store) : nil
     var state = LaplaceState(
-      chosen: chosen, curvature: curvature, prior: own.prior, noiseVariance: own.noiseVariance,
+      chosen: chosen, curvature: curvature, prior: prior, noiseVariance: own.noiseVariance,
       logEvidence: own.logEvidence, distanceToOptimum: own.distanceToOptimum, displacement: displacement)
     state.predictiveScale = own.predictiveScale
     guard (try? state.factored()) != nil else { throw store.corrupt("its precision is not positive definite") }

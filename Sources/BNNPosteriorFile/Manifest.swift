@@ -43,8 +43,8 @@ public struct Manifest: Codable, Sendable, Equatable {
   public struct LaplaceEntry: Codable, Sendable, Equatable {
     /// First of the layers whose weights are uncertain, and the one after the last.
     public var layers: [Int]
-    /// δ, one for each of them.
-    public var prior: PriorPrecision
+    /// δ, one for each of them; null where tensors `prior.` hold one for each of their weights.
+    public var prior: [Double]?
     public var noiseVariance: Double?
     public var logEvidence: Double
     /// √(gᵀΛ⁻¹g) at the last batch's optimum.
@@ -105,9 +105,9 @@ extension Manifest {
         logWeights: member.statistics.logWeights == 0 ? nil : member.statistics.logWeights,
         laplace: member.laplace.map { own in
           LaplaceEntry(
-            layers: [own.chosen.lowerBound, own.chosen.upperBound], prior: own.prior, noiseVariance: own.noiseVariance,
-            logEvidence: own.logEvidence, distanceToOptimum: own.distanceToOptimum,
-            predictiveScale: own.predictiveScale)
+            layers: [own.chosen.lowerBound, own.chosen.upperBound], prior: own.prior.perLayer,
+            noiseVariance: own.noiseVariance, logEvidence: own.logEvidence,
+            distanceToOptimum: own.distanceToOptimum, predictiveScale: own.predictiveScale)
         })
     }
   }

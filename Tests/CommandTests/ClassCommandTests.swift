@@ -62,7 +62,8 @@ struct ClassCommandTests {
     arguments: [
       ["--structure", "full"], ["--structure", "block"], ["--structure", "kronecker"], ["--structure", "diagonal"],
       ["--structure", "low-rank", "--rank", "10"], ["--layers", "last"], ["--layers", "1"], ["--curvature", "fisher"],
-      ["--curvature", "empirical-fisher"], ["--prior-per-layer"], ["--method", "tangent"],
+      ["--curvature", "empirical-fisher"], ["--prior-per", "layer"], ["--prior-per", "weight"],
+      ["--prior-per", "weight", "--structure", "low-rank", "--layers", "last"], ["--method", "tangent"],
       ["--method", "laplace", "--members", "2"], ["--epochs", "3"],
     ])
   func structures(_ flags: [String]) throws {
@@ -101,6 +102,13 @@ struct ClassCommandTests {
     folder.run(
       "fit", "D1.csv", "--target", "kind", "--hidden", "5", "--epochs", "3", "--learning-rate", "1e6", "-o", "q"
     ).failed(1, "diverged", "--learning-rate")
+    folder.run(
+      "fit", "D1.csv", "--target", "kind", "--prior-per", "weight", "--structure", "kronecker", "-o", "q"
+    ).failed(64, "--prior-per weight", "kronecker", "--structure full")
+    folder.run("fit", "D1.csv", "--target", "kind", "--prior-per", "input", "-o", "q").failed(
+      64, "--prior-per", "layer")
+    folder.run("fit", "D1.csv", "--target", "x", "--prior-per", "layer", "--method", "tangent", "-o", "q")
+      .failed(64, "--prior-per")
     folder.run("update", "p", "D2.csv", "--likelihood", "gaussian", "-o", "q").failed(64, "gaussian", "categorical")
     #expect(folder.files == ["D1.csv", "D2.csv", "T.csv", "new.csv", "one.csv", "p"])
   }

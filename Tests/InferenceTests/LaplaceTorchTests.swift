@@ -84,7 +84,7 @@ struct LaplaceTorchTests {
           }
         }, threads: 1, progress: { _, _ in })
       let values = LaplaceTuning.Values(
-        prior: [Double](repeating: 0.7, count: count), noiseVariance: variance)
+        prior: .layers([Double](repeating: 0.7, count: count)), noiseVariance: variance)
       let outcome = try engine.formed(at: own.theta, values, seed: RandomStream(seed: 0))
       let tolerance = 1e-11
       #expect(relativeDifference(outcome.theta, own.theta) < 1e-12)

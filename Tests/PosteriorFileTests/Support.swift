@@ -40,6 +40,7 @@ enum Kind: String, CaseIterable, Sendable {
   case linear, linearTwoTargets, origin, flat, notIdentified, empty, knownNoise, lastLayer, tangent, tangentTwoOutputs
   case members, knownNoiseNetwork, unstandardised, subspace, subspaceTwoOutputs, moving
   case laplaceFull, laplaceBlock, laplaceKronecker, laplaceLowRank, laplaceDiagonal, lastLayerLaplace, tangentOfClasses
+  case weightPrecisions
 
   private var outputs: Int {
     switch self {
@@ -112,6 +113,9 @@ enum Kind: String, CaseIterable, Sendable {
     case .laplaceKronecker: result = try laplace(LaplaceSettings(structure: .kronecker), schema, x, y, seed: seed)
     case .laplaceLowRank: result = try laplace(LaplaceSettings(structure: .lowRank, rank: 3), schema, x, y, seed: seed)
     case .laplaceDiagonal: result = try laplace(LaplaceSettings(structure: .diagonal), schema, x, y, seed: seed)
+    case .weightPrecisions:
+      let settings = LaplaceSettings(structure: .diagonal, layers: 1..<2, priorScope: .weight)
+      result = try laplace(settings, schema, x, y, seed: seed)
     case .lastLayerLaplace: result = try laplace(LaplaceSettings(layers: 1..<2), schema, x, y, seed: seed)
     case .tangentOfClasses: result = try laplace(LaplaceSettings(isLinearised: true), schema, x, y, seed: seed)
     case .members: result = try network(.tangent, members: 3)

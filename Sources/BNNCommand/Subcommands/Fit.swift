@@ -120,7 +120,7 @@ struct Fit: ParsableCommand {
       throw ValidationError("--method is one of \(all); got \"\(method)\"")
     }
     if laplace.isUsed, method != nil, method != Method.laplace.rawValue {
-      throw ValidationError("--structure, --layers, --curvature and --prior-per-layer belong to --method laplace")
+      throw ValidationError("--structure, --layers, --curvature and --prior-per belong to --method laplace")
     }
     guard Activation(rawValue: activation) != nil else {
       let all = Activation.allCases.map(\.rawValue).joined(separator: ", ")

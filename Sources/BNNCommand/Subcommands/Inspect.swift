@@ -113,7 +113,7 @@ struct Inspect: ParsableCommand {
       if model.likelihood.hasNoise {
         console.say("noise:       \(readable(own.noiseDeviations)) (standard deviation, target's units)")
       }
-      console.say("prior:       precision \(readable(own.priorPrecisions)) on normalised weights")
+      console.say("prior:       precision \(readable(own.priorPrecisions)) on normalised weights\(own.priorRemark)")
       if own.members.count > 1 {
         for (k, member) in own.members.enumerated() {
           console.say(

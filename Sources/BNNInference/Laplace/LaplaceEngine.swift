@@ -75,12 +75,12 @@ struct LaplaceEngine<Scalar: BLASScalar>: Sendable {
     var shift: Double
   }
 
-  private var shapes: [LayerShape] { network.layers.map { LayerShape(inputs: $0.inputs, outputs: $0.outputs) } }
-  private var chosen: Range<Int> { settings.layers ?? 0..<network.layers.count }
-  private var hasNoise: Bool { kind.hasNoise }
-  private var isLarge: Bool { network.parameterCount > LaplaceRows.doubleLimit }
+  var shapes: [LayerShape] { network.layers.map { LayerShape(inputs: $0.inputs, outputs: $0.outputs) } }
+  var chosen: Range<Int> { settings.layers ?? 0..<network.layers.count }
+  var hasNoise: Bool { kind.hasNoise }
+  var isLarge: Bool { network.parameterCount > LaplaceRows.doubleLimit }
 
-  private func loss(_ variance: Double) -> NetworkLoss<Scalar> {
+  func loss(_ variance: Double) -> NetworkLoss<Scalar> {
     NetworkLoss(
       network: network, likelihood: likelihood(variance), x: x, y: y, weights: weights, threads: threads)
   }
@@ -106,14 +106,19 @@ struct LaplaceEngine<Scalar: BLASScalar>: Sendable {
     minibatches: MinibatchTrainer? = nil
   ) throws -> Outcome {
     var values = LaplaceTuning.Values(
-      prior: [Double](repeating: 1, count: network.layers.count), noiseVariance: knownVariance ?? 1)
-    if case .given(let delta) = prior.precision { values.prior = values.prior.map { _ in delta } }
+      prior: .layers([Double](repeating: prior.precision.value ?? 1, count: network.layers.count)),
+      noiseVariance: knownVariance ?? 1)
     let open = (prior: prior.precision == .auto, noise: hasNoise && knownVariance == nil)
     var stopwatch = Stopwatch()
     let theta = try trained(&values, open, seed: seed, minibatches)
     let training = stopwatch.lap()
     var outcome: Outcome
-    if hasNoise {
+    if settings.priorScope == .weight, open.prior {
+      let optimum = try tuneEveryWeight(&values, theta, tunesNoise: open.noise, seed: seed)
+      let evidence = stopwatch.lap()
+      outcome = try formed(at: optimum, values, seed: seed)
+      outcome.timings.evidence += evidence
+    } else if hasNoise {
       try tune(&values, theta, open, seed: seed)
       let evidence = stopwatch.lap()
       outcome = try formed(at: try settled(theta, values), values, seed: seed)
@@ -137,16 +142,19 @@ struct LaplaceEngine<Scalar: BLASScalar>: Sendable {
   }
 
   /// The optimum at the hyper-parameters that were chosen last, where second-order steps are cheap.
-  private func settled(_ theta: [Double], _ values: LaplaceTuning.Values) throws -> [Double] {
-    guard training.epochs == nil, !isLarge else { return theta }
+  func settled(_ theta: [Double], _ values: LaplaceTuning.Values) throws -> [Double] {
+    guard isSettled else { return theta }
     let result = polished(
       wholeObjective(values, theta), from: theta, 0..<network.layers.count,
-      plus: .diagonal(PriorPrecision.layers(values.prior).expanded(shapes)))
+      plus: .diagonal(values.prior.expanded(shapes)))
     try check(result)
     return result
   }
 
-  private func curvature(at theta: [Double], _ variance: Double, seed: RandomStream) -> AnyCurvature {
+  /// Whether training ends at an optimum.
+  var isSettled: Bool { training.epochs == nil && !isLarge }
+
+  func curvature(at theta: [Double], _ variance: Double, seed: RandomStream) -> AnyCurvature {
     loss(variance).curvature(
       theta, kind: settings.curvature, chosen: chosen, empty: empty(chosen), stream: seed.split(3))
   }
@@ -170,7 +178,7 @@ struct LaplaceEngine<Scalar: BLASScalar>: Sendable {
   ) throws -> Outcome {
     progress(1, "forming the posterior")
     let state = LaplaceState(
-      chosen: chosen, curvature: empty(chosen), prior: .layers(Array(values.prior[chosen])),
+      chosen: chosen, curvature: empty(chosen), prior: values.prior.of(chosen, shapes),
       noiseVariance: hasNoise ? values.noiseVariance : nil, logEvidence: 0, distanceToOptimum: 0)
     let mean = [Double](repeating: 0, count: network.parameterRange(ofLayers: chosen).count)
     guard settings.isLinearised else {
@@ -239,8 +247,8 @@ struct LaplaceEngine<Scalar: BLASScalar>: Sendable {
     return -densities.reduce(0, +) / Double(max(1, count))
   }
 
-  private func wholeObjective(_ values: LaplaceTuning.Values, _ theta: [Double]) -> PenalisedLoss {
-    let prior = PriorPrecision.layers(values.prior).expanded(shapes)
+  func wholeObjective(_ values: LaplaceTuning.Values, _ theta: [Double]) -> PenalisedLoss {
+    let prior = values.prior.expanded(shapes)
     return PenalisedLoss(
       loss: loss(values.noiseVariance), frame: theta, moving: theta.indices,
       mean: [Double](repeating: 0, count: theta.count), diagonal: prior,
@@ -258,16 +266,17 @@ struct LaplaceEngine<Scalar: BLASScalar>: Sendable {
     let squares = chosen.map { index in
       theta[network.parameterRange(ofLayers: index..<(index + 1))].reduce(0) { $0 + $1 * $1 }
     }
+    guard case .layers(var prior) = values.prior else { preconditionFailure("training has one precision a layer") }
+    let isPerLayer = settings.priorScope == .layer
     let found = LaplaceTuning(
       sweep: try curvature.sweep(), squares: squares, residuals: hasNoise ? unit.residuals(theta) : nil,
-      isPerLayer: settings.priorPerLayer
-    ).tuned(
-      from: LaplaceTuning.Values(prior: Array(values.prior[chosen]), noiseVariance: values.noiseVariance),
-      tunesPrior: open.prior, tunesNoise: open.noise)
+      isPerLayer: isPerLayer
+    ).tuned(Array(prior[chosen]), values.noiseVariance, tunesPrior: open.prior, tunesNoise: open.noise)
     values.noiseVariance = found.noiseVariance
     // Layers that are held at their trained values are trained under the prior of those that move.
-    if !settings.priorPerLayer, let one = found.prior.first { values.prior = values.prior.map { _ in one } }
-    values.prior.replaceSubrange(chosen, with: found.prior)
+    if !isPerLayer, let one = found.prior.first { prior = prior.map { _ in one } }
+    prior.replaceSubrange(chosen, with: found.prior)
+    values.prior = .layers(prior)
   }
 
   // MARK: Every next batch

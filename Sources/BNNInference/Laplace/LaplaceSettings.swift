@@ -11,21 +11,21 @@ public struct LaplaceSettings: Codable, Sendable, Equatable {
   public var rank: Int
   /// Kronecker products that a layer's sum is kept as, at most; batches beyond are joined to the nearest.
   public var products: Int
-  /// One prior precision a layer instead of one for all.
-  public var priorPerLayer: Bool
+  /// What has a prior precision of its own.
+  public var priorScope: PriorScope
   /// Whether the network is linearised at its weights of D1, where every update is a convex problem.
   public var isLinearised: Bool
 
   public init(
     structure: CurvatureStructure = .full, layers: Range<Int>? = nil, curvature: CurvatureKind = .ggn, rank: Int = 100,
-    products: Int = 8, priorPerLayer: Bool = false, isLinearised: Bool = false
+    products: Int = 8, priorScope: PriorScope = .network, isLinearised: Bool = false
   ) {
     self.structure = structure
     self.layers = layers
     self.curvature = curvature
     self.rank = rank
     self.products = products
-    self.priorPerLayer = priorPerLayer
+    self.priorScope = priorScope
     self.isLinearised = isLinearised
   }
 }

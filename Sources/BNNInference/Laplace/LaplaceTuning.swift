@@ -24,21 +24,20 @@ struct LaplaceTuning {
   let isPerLayer: Bool
 
   struct Values: Equatable {
-    /// One a layer.
-    var prior: [Double]
+    var prior: PriorPrecision
     var noiseVariance: Double
   }
 
-  /// The fixed point from `start`; what is given stays.
-  func tuned(from start: Values, tunesPrior: Bool, tunesNoise: Bool) -> Values {
-    var values = start
+  /// The fixed point from δ of every layer and σ²; what is given stays.
+  func tuned(
+    _ prior: [Double], _ noiseVariance: Double, tunesPrior: Bool, tunesNoise: Bool
+  ) -> (prior: [Double], noiseVariance: Double) {
+    var values = (prior: prior, noiseVariance: noiseVariance)
     for _ in 0..<500 {
       let gammas = sweep.effectiveWeights(.layers(values.prior.map { $0 * values.noiseVariance }))
       var next = values
       if tunesNoise, let residuals {
-        // At least one row is left over; an exact fit has the noise of rounding.
-        let free = max(residuals.count - gammas.reduce(0, +), 1)
-        next.noiseVariance = max(residuals.sum / free, 1e-12)
+        next.noiseVariance = Self.noiseVariance(residuals, effectiveWeights: gammas.reduce(0, +))
       }
       if tunesPrior {
         if isPerLayer {
@@ -55,6 +54,11 @@ struct LaplaceTuning {
       if change < 1e-9 { break }
     }
     return values
+  }
+
+  /// RSS/(N − γ). At least one row is left over; an exact fit has the noise of rounding.
+  static func noiseVariance(_ residuals: (sum: Double, count: Double), effectiveWeights: Double) -> Double {
+    max(residuals.sum / max(residuals.count - effectiveWeights, 1), 1e-12)
   }
 
   private static func precision(_ gamma: Double, _ square: Double) -> Double {

@@ -47,6 +47,11 @@ extension Posterior {
     guard !prior.isFlat else {
       throw UpdateError.unsuitable("a Laplace posterior of a network needs a prior; a flat one is not proper")
     }
+    if settings.priorScope == .weight, !settings.structure.takesWeightPrecisions {
+      throw UpdateError.unsuitable(
+        "a \(settings.structure.rawValue) structure takes one prior precision a layer, not one a weight; full, block, low-rank "
+          + "and diagonal take them")
+    }
     let network = Network(spec)
     if let layers = settings.layers, layers.isEmpty || layers.upperBound > network.layers.count {
       throw UpdateError.unsuitable("the network has \(network.layers.count) layers")

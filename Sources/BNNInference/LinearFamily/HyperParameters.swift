@@ -3,6 +3,9 @@ public enum Setting: Sendable, Equatable, Codable {
   case auto
   case given(Double)
 
+  /// What was given.
+  var value: Double? { if case .given(let value) = self { value } else { nil } }
+
   public init(from decoder: any Decoder) throws {
     let container = try decoder.singleValueContainer()
     if let number = try? container.decode(Double.self) {

@@ -14,4 +14,27 @@ public enum PriorPrecision: Codable, Equatable, Sendable {
       return zip(values, layers).flatMap { [Double](repeating: $0, count: $1.parameterCount) }
     }
   }
+
+  /// The numbers, if there is one a layer.
+  public var perLayer: [Double]? { if case .layers(let values) = self { values } else { nil } }
+
+  /// That of neighbouring layers of `layers`.
+  public func of(_ chosen: Range<Int>, _ layers: [LayerShape]) -> PriorPrecision {
+    switch self {
+    case .layers(let values): return .layers(Array(values[chosen]))
+    case .weights(let values):
+      let start = layers[..<chosen.lowerBound].reduce(0) { $0 + $1.parameterCount }
+      return .weights(Array(values[start..<(start + layers[chosen].reduce(0) { $0 + $1.parameterCount })]))
+    }
+  }
+}
+
+/// How many prior precisions the evidence chooses.
+public enum PriorScope: String, Codable, CaseIterable, Sendable {
+  /// One for all weights.
+  case network
+  /// One for those of every layer.
+  case layer
+  /// One for every weight: those that the data do not need are held at zero (automatic relevance determination).
+  case weight
 }
