@@ -12,17 +12,20 @@ extension Posterior {
       case "fit": words += ["fit", "D\(entry.number).csv"] + propertyFlags
       case "update":
         words += ["update", "p\(entry.number - 1).safetensors", "D\(entry.number).csv"]
-        // A moving tangent that was told to stay where it was.
+        // A moving tangent that was told to stay where it was, or Laplace's posterior continued by the filter.
         if entry.method != model.methodName { words += ["--method", entry.method] }
       default: return "# update \(entry.number) was made by `\(entry.action)`"
       }
       for (setting, flag) in [
         ("epochs", "--epochs"), ("batch_size", "--batch-size"), ("learning_rate", "--learning-rate"),
         (UpdateSetting.missing, "--missing"), (UpdateSetting.missingValues, "--missing-values"),
-        (UpdateSetting.unseen, "--unseen"),
+        (UpdateSetting.unseen, "--unseen"), (UpdateSetting.processNoise, "--process-noise"),
+        (UpdateSetting.forgetting, "--forgetting"),
       ] {
         if let value = entry.settings[setting] { words += Self.flag(flag, value) }
       }
+      if entry.settings[UpdateSetting.onePass] != nil { words.append("--one-pass") }
+      if entry.settings[UpdateSetting.precision] != nil { words.append("--single-precision") }
       if entry.settings[UpdateSetting.repeatedData] != nil { words.append("--allow-repeated-data") }
       if let label = entry.label { words += Self.flag("--label", label) }
       if entry.seed != 0 { words += ["--seed", String(entry.seed)] }

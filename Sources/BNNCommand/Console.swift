@@ -87,8 +87,15 @@ struct Console: Sendable {
   }
 }
 
-/// Ctrl-C takes temporary files away and ends with 130; whatever was there before stays as it was.
+/// Ctrl-C takes temporary files away and ends with 130; whatever was there before stays as it was, but for a stream, which first
+/// saves what it has.
 enum Interruption {
+  private static let lock = NSLock()
+  nonisolated(unsafe) private static var saving: (@Sendable () -> String)?
+
+  /// What to do first when a signal comes, on the signals' own queue, and what to say of it; nil: nothing.
+  static func beforeEnding(_ body: (@Sendable () -> String)?) { lock.withLock { saving = body } }
+
   nonisolated(unsafe) private static var sources: [any DispatchSourceSignal] = []
 
   static func install() {
@@ -97,8 +104,9 @@ enum Interruption {
       signal(number, SIG_IGN)
       let source = DispatchSource.makeSignalSource(signal: number, queue: DispatchQueue(label: "bnn-update.signals"))
       source.setEventHandler {
+        let words = lock.withLock { saving }?() ?? "nothing was written"
         TemporaryFiles.removeAll()
-        Console.write("\ninterrupted; nothing was written\n", to: STDERR_FILENO)
+        Console.write("\ninterrupted; \(words)\n", to: STDERR_FILENO)
         _exit(number == SIGINT ? ExitStatus.interrupted : 128 + number)
       }
       source.resume()

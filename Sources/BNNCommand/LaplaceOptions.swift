@@ -8,20 +8,21 @@ struct LaplaceOptions: ParsableArguments {
   @Option(
     name: .long,
     help: """
-      laplace only: full, block (every layer), kronecker, low-rank (directions and a diagonal) or diagonal (default: full up \
-      to 2,000 weights, then kronecker).
+      laplace: full, block (every layer), kronecker, low-rank (directions and a diagonal) or diagonal (default: full up to \
+      2,000 weights, then kronecker); kalman: full, low-rank or diagonal (then low-rank).
       """)
   var structure: String?
 
   @Option(
     name: .long,
-    help: "laplace only: the layers whose weights are uncertain, as last, 2 or 1-2 counted from 0 (default: all).")
+    help: "laplace and kalman: the layers whose weights are uncertain, as last, 2 or 1-2 counted from 0 (default: all)."
+  )
   var layers: String?
 
-  @Option(name: .long, help: "laplace only: ggn (exact), fisher (one drawn target a row) or empirical-fisher.")
+  @Option(name: .long, help: "laplace and kalman: ggn (exact), fisher (one drawn target a row) or empirical-fisher.")
   var curvature = "ggn"
 
-  @Option(name: .long, help: "laplace only: directions of a low-rank structure.")
+  @Option(name: .long, help: "laplace and kalman: directions of a low-rank structure.")
   var rank = LowRankCurvature.defaultRank
 
   @Option(name: .long, help: "laplace only: Kronecker products kept of a layer, at most; further batches are joined.")
@@ -30,7 +31,7 @@ struct LaplaceOptions: ParsableArguments {
   @Option(
     name: .long,
     help: """
-      laplace only: what has a prior precision of its own, chosen by the evidence: network (one for all), layer, or weight \
+      laplace and kalman: what has a prior precision of its own, chosen by the evidence: network (one for all), layer, or weight \
       (automatic relevance determination: weights that D1 does not need are held at zero; not with kronecker).
       """)
   var priorPer = PriorScope.network.rawValue
@@ -39,7 +40,7 @@ struct LaplaceOptions: ParsableArguments {
     ("ggn", .ggn), ("fisher", .monteCarloFisher(samples: 1)), ("empirical-fisher", .empiricalFisher),
   ]
 
-  /// Whether a flag asks for what only `laplace` has.
+  /// Whether a flag asks for what only `laplace` and `kalman` have.
   var isUsed: Bool {
     structure != nil || layers != nil || curvature != "ggn" || priorPer != PriorScope.network.rawValue
   }
@@ -70,8 +71,10 @@ struct LaplaceOptions: ParsableArguments {
     return first..<(last + 1)
   }
 
-  /// - Parameter isLinearised: for `--method tangent` with a likelihood that is not Gaussian.
-  func settings(for network: Network, isLinearised: Bool = false) throws -> LaplaceSettings {
+  /// - Parameters:
+  ///   - isLinearised: for `--method tangent` with a likelihood that is not Gaussian.
+  ///   - filters: for `--method kalman`, which keeps fewer structures.
+  func settings(for network: Network, isLinearised: Bool = false, filters: Bool = false) throws -> LaplaceSettings {
     let count = network.layers.count
     let chosen = layers == "last" ? (count - 1)..<count : layers.flatMap(bounds)
     if let chosen, chosen.upperBound > count {
@@ -82,7 +85,12 @@ struct LaplaceOptions: ParsableArguments {
     let uncertain = network.parameterRange(ofLayers: chosen ?? 0..<count).count
     let own =
       structure.flatMap { CurvatureStructure(rawValue: $0) }
-      ?? (uncertain <= TangentLimit.automatic ? .full : .kronecker)
+      ?? (uncertain <= TangentLimit.automatic ? .full : filters ? .lowRank : .kronecker)
+    if filters, !KalmanStructure.all.contains(own) {
+      throw CommandFailure.usage(
+        "--method kalman keeps a precision that is full, low-rank or diagonal, not \(own.rawValue)",
+        remedy: "use --structure low-rank, or --method laplace")
+    }
     let scope = PriorScope(rawValue: priorPer) ?? .network
     guard scope != .weight || own.takesWeightPrecisions else {
       throw CommandFailure.usage(

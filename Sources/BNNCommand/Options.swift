@@ -115,6 +115,10 @@ enum UpdateSetting {
   static let missingValues = "missing_values"
   static let unseen = "unseen"
   static let repeatedData = "allow_repeated_data"
+  static let onePass = "one_pass"
+  static let precision = "precision"
+  static let processNoise = "process_noise"
+  static let forgetting = "forgetting"
 }
 
 /// What is said of a posterior that is written.

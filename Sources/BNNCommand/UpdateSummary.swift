@@ -72,7 +72,9 @@ struct UpdateSummary {
           + "prior precision \(readable(posterior.priorPrecisions))\(posterior.priorRemark), certificate "
           + posterior.certificate.update.rawValue + conditions)
     }
-    if action == "fit", posterior.model.laplace != nil {
+    if action == "fit", posterior.model.method == .kalman {
+      console.say("the file has \(size(bytes)); an update takes rows one at a time, from a file or as they arrive (-)")
+    } else if action == "fit", posterior.model.laplace != nil {
       console.say("the file has \(size(bytes)); an update trains on the new rows and needs them all in memory")
     } else if action == "fit" {
       console.say(

@@ -4,6 +4,7 @@
 /// call returns at once.
 struct CSVRows {
   let file: String
+  private let isStream: Bool
   private let missing: MissingPolicy
   private let missingValues: MissingValues
   private let parser = DecimalParser()
@@ -76,6 +77,7 @@ struct CSVRows {
 
   init(file: String, options: TableOptions) {
     self.file = file
+    isStream = options.isStream
     missing = options.missing
     missingValues = MissingValues(options.missingValues)
   }
@@ -203,7 +205,7 @@ struct CSVRows {
     if cells == 0 {
       if columnNames.count == 1 { blankLines += 1 }
     } else if headerIsComplete {
-      if failure == nil { finishRow(cells: cells) }
+      if failure == nil { finishRow(cells: cells, isCutOff: isStream && terminator < 0) }
     } else {
       headerIsComplete = true
     }
@@ -246,12 +248,17 @@ struct CSVRows {
     problem = new
   }
 
-  private mutating func finishRow(cells: Int) {
+  private mutating func finishRow(cells: Int, isCutOff: Bool) {
     dataRows += 1
     defer {
       problem = nil
       rowLacksValue = false
       levels.removeAll(keepingCapacity: true)
+    }
+    if isCutOff, cells <= columnNames.count {
+      return fail(
+        "the row stops here, without a line end", at: rowLine, column: cells - 1,
+        remedy: "end the last row with a line end if it is complete")
     }
     guard cells == columnNames.count else {
       return fail(

@@ -6,6 +6,7 @@ final class CSVTable: TableSource {
   private let bytes: ByteSource
   private let parser: CSVParser
   private var ended = false
+  private let isStream: Bool
 
   /// - Parameters:
   ///   - header: the names of the columns, if they are not those of the first row.
@@ -20,6 +21,7 @@ final class CSVTable: TableSource {
         remedy: "the usual ones are ',' ';' '|' and tab")
     }
     self.bytes = bytes
+    isStream = options.isStream
     parser = CSVParser(file: bytes.name, options: options)
     if try bytes.available(atLeast: 3).starts(with: [0xEF, 0xBB, 0xBF]) { bytes.consume(3) }
 
@@ -60,7 +62,8 @@ final class CSVTable: TableSource {
   }
 
   func nextBlock(maxRows: Int) throws(DataError) -> TableBlock? {
-    while parser.rows.waitingRows < maxRows, parser.rows.failure == nil, !ended {
+    let wanted = isStream ? 1 : maxRows
+    while parser.rows.waitingRows < wanted, parser.rows.failure == nil, !ended {
       let chunk = try bytes.available()
       if chunk.isEmpty {
         try parser.finish()
@@ -70,7 +73,7 @@ final class CSVTable: TableSource {
         bytes.consume(chunk.count)
       }
     }
-    if parser.rows.waitingRows < maxRows, let failure = parser.rows.failure { throw failure }
+    if parser.rows.waitingRows < wanted, let failure = parser.rows.failure { throw failure }
     if let block = parser.takeBlock(maxRows: maxRows) { return block }
     if parser.rows.deliveredRows > 0 { return nil }
     if parser.rows.dataRows == 0 {

@@ -13,6 +13,9 @@ public final class DatasetReader {
   private let table: TableReader
   private let encoder: OneHotEncoder
   private var givenRows = 0
+  private let isStream: Bool
+  /// What is wrong with a row whose predecessors were given first.
+  private var failure: DataError?
 
   /// Reads the rows of an open table, none of which has been read yet.
   ///
@@ -29,6 +32,7 @@ public final class DatasetReader {
       header: table.columnNames, targets: targets, readsTime: readsTime, file: table.file)
     self.table = table
     self.schema = schema
+    isStream = options.isStream
     let unknown = keeping.filter { !table.columnNames.contains($0) }
     guard unknown.isEmpty else { throw Schema.missing(unknown, header: table.columnNames, file: table.file) }
     keptCount = keeping.count
@@ -88,8 +92,9 @@ public final class DatasetReader {
   /// - Throws: `DataError`, as `TableReader.nextBlock`, for a number that is too large to compute with, for a weight that
   ///   is negative, for a count or a time that is none, and for a class that the schema does not have.
   public func nextBlock(maxRows: Int) throws(DataError) -> Dataset? {
+    if let failure { throw failure }
     while let block = try table.nextBlock(maxRows: maxRows) {
-      let data = try dataset(block)
+      let data = try isStream ? goodRows(block) : dataset(block)
       givenRows += data.rows
       if data.rows > 0 { return data }
     }
@@ -107,6 +112,20 @@ public final class DatasetReader {
     let count = try table.readDirectly(maxRows: maxRows, into: &buffer)
     givenRows += count ?? 0
     return count
+  }
+
+  /// The rows before the first bad one, if there are any; what is wrong with that is thrown next.
+  private func goodRows(_ block: TableBlock) throws(DataError) -> Dataset {
+    var block = block
+    while true {
+      do throws(DataError) {
+        return try dataset(block)
+      } catch {
+        guard let index = block.rowNumbers.firstIndex(where: { $0 == error.row }), index > 0 else { throw error }
+        failure = error
+        block = block.rows(Array(0..<index))
+      }
+    }
   }
 
   private func dataset(_ block: TableBlock) throws(DataError) -> Dataset {

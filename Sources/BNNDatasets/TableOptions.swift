@@ -57,6 +57,9 @@ public struct TableOptions: Sendable, Equatable {
   /// Further texts that mean a missing value, in any case; one that is a number means every cell of that value.
   public var missingValues: [String]
   public var unseen: UnseenPolicy
+  /// Whether rows are wanted as they arrive: a block of a csv table is what there is of it, the rows before a bad one are given
+  /// before the error, and a last row without a line end is an error, since it may have been cut off.
+  public var isStream = false
 
   public init(
     delimiter: UInt8 = UInt8(ascii: ","), format: TableFormat? = nil, missing: MissingPolicy = .error,

@@ -15,6 +15,12 @@ public enum Method: String, Codable, CaseIterable, Sendable {
   case movingTangent = "moving-tangent"
   /// The network itself, by Laplace's approximation at the optimum of every batch under the posterior before it.
   case laplace
+  /// The network itself, one row at a time by the extended Kalman filter.
+  case kalman
+
+  /// Whether the posterior is one Gaussian over the network's weights: a mean, what rows said in the structure of
+  /// `LaplaceState`, and the prior.
+  public var keepsCurvature: Bool { self == .laplace || self == .kalman }
 
   /// The whole network linearised, wherever.
   public var isTangent: Bool { self == .tangent || self == .movingTangent }
@@ -33,7 +39,7 @@ public struct ModelDescription: Codable, Sendable, Equatable {
   public var prior: PriorSettings
   /// M, the directions in which a tangent's weights may move; nil for all.
   public var subspace: Int?
-  /// Nil for every method but `laplace`.
+  /// Nil for every method but `laplace` and `kalman`.
   public var laplace: LaplaceSettings?
 
   public init(
@@ -140,7 +146,7 @@ public struct Posterior: Sendable, Equatable {
   /// The basis of one member of the linear family: how its rows are made.
   public func basis(of member: Member) -> any LinearBasis {
     switch model.method {
-    case .laplace: preconditionFailure("a Laplace posterior has no basis: it is not linear in its weights")
+    case .laplace, .kalman: preconditionFailure("a Laplace posterior has no basis: it is not linear in its weights")
     case .linear:
       return LinearRegressionBasis(
         features: model.schema.features.count, outputs: model.schema.targets.count, intercept: model.intercept,

@@ -71,7 +71,7 @@ public struct Predictor: Sendable {
   public init(_ posterior: Posterior, method: PredictiveMethod = .automatic, seed: UInt64 = 0) throws {
     schema = posterior.schema
     normalisation = posterior.normalisation
-    if posterior.model.method == .laplace {
+    if posterior.model.method.keepsCurvature {
       let network = Network(posterior.model.networkOrEmpty)
       let targets = posterior.schema.targets.count
       let states = posterior.members.compactMap(\.laplace)

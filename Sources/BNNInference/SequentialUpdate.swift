@@ -53,6 +53,8 @@ public struct SequentialUpdate: Sendable {
   private let moves: Bool
   /// The rows themselves, for a Laplace posterior; nil for every other.
   private var collected: LaplaceRows?
+  /// The filter that takes the rows as they come; nil for every other.
+  private var filter: FilterUpdate?
   /// How a Laplace posterior finds the batch's optimum; may be changed until `finish`.
   public var training: TrainingSettings
   private var rows = 0
@@ -64,7 +66,7 @@ public struct SequentialUpdate: Sendable {
     self.moves = moves
     self.training = training
     before = prior
-    if prior.model.method == .laplace {
+    if prior.model.method.keepsCurvature {
       (statistics, bases, kept) = ([], [], [])
       collected = LaplaceRows(parameters: Network(prior.model.networkOrEmpty).parameterCount)
       return
@@ -82,6 +84,20 @@ public struct SequentialUpdate: Sendable {
     }
   }
 
+  /// An update that takes its rows one at a time by the extended Kalman filter, of a `kalman` posterior or a `laplace` one in
+  /// a structure that a filter keeps. Memory does not grow with the rows; `finish` may be asked at any time, and the update goes
+  /// on.
+  ///
+  /// - Throws: `UpdateError.unsuitable` for any other posterior, `LinearAlgebraError` for a precision that is not positive
+  ///   definite.
+  public init(filtering prior: Posterior, _ settings: FilterSettings = FilterSettings()) throws {
+    moves = false
+    training = TrainingSettings()
+    before = prior
+    (statistics, bases, kept) = ([], [], [])
+    filter = try FilterUpdate(prior, settings)
+  }
+
   /// Absorbs data rows in their own units: features n × d, targets n × C. O(n·C·P²).
   ///
   /// - Parameter weights: w of every row, whose noise has the variance σ²/w: its rows of [Φ y] count times √w. Nil is 1 for
@@ -95,6 +111,12 @@ public struct SequentialUpdate: Sendable {
     precondition(weights == nil || weights?.count == features.rows, "one weight per feature row")
     let relative = try before.normalisation.relative(weights)
     guard weights == nil || moving == nil else { throw UpdateError.movingWithWeights }
+    if filter != nil {
+      try before.checkTargets(targets)
+      try filter?.absorb(features: features, targets: targets, relativeWeights: relative, threads: threads)
+      rows += features.rows
+      return
+    }
     if collected != nil {
       try before.checkTargets(targets)
       collected?.append(
@@ -173,6 +195,7 @@ public struct SequentialUpdate: Sendable {
   public func finish(
     threads: Int = 1, seed: UInt64 = 0, progress: @escaping @Sendable (Double, String) -> Void = { _, _ in }
   ) throws -> (posterior: Posterior, report: UpdateReport) {
+    if let filter { return try filter.finished() }
     if let collected {
       return try before.updated(by: collected, training: training, threads: threads, seed: seed, progress: progress)
     }
@@ -327,7 +350,7 @@ extension Posterior {
     case .lastLayer:
       let count = members[0].statistics.weights
       return (0..<count).map { $0 == count - 1 ? "bias" : "hidden unit \($0)" }
-    case .laplace: return (0..<members[0].theta.count).map { "weight \($0)" }
+    case .laplace, .kalman: return (0..<members[0].theta.count).map { "weight \($0)" }
     case .tangent, .movingTangent:
       let word = model.subspace == nil ? "weight" : "direction"
       return (0..<members[0].statistics.weights).map { "\(word) \($0)" }

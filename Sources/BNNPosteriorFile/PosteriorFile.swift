@@ -134,8 +134,10 @@ public struct PosteriorFile: Sendable {
     guard (spec == nil) == (manifest.model.method == .linear) else {
       throw .corrupt(file: name, "its manifest has no network for its method")
     }
-    guard (manifest.model.laplace == nil) == (manifest.model.method != .laplace),
-      manifest.model.likelihood == .gaussian || manifest.model.method == .laplace
+    guard (manifest.model.laplace == nil) == !manifest.model.method.keepsCurvature,
+      manifest.model.likelihood == .gaussian || manifest.model.method.keepsCurvature,
+      manifest.model.method != .kalman
+        || manifest.model.laplace.map { KalmanStructure.all.contains($0.structure) && !$0.isLinearised } == true
     else { throw .corrupt(file: name, "its manifest has a likelihood or a structure that its method cannot have") }
     guard manifest.model.method != .movingTangent || (c == 1 && !manifest.model.prior.isFlat) else {
       throw .corrupt(file: name, "its manifest has several targets or a flat prior for a moving tangent")

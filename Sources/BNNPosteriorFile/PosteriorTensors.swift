@@ -16,7 +16,7 @@ import BNNSafetensors
 /// | `output_root` | [C, C] | L of the whitening, tangent with several outputs |
 /// | `subspace` | [M, P] | Sᵀ, orthonormal rows, of a tangent w = S v; then P is M above, and `tangent.…` is S v |
 /// | `store.…` | see `StoreTensors.swift` | what a moving tangent carries to its next point |
-/// | `curvature.…` | see `LaplaceTensors.swift` | what the data said to a Laplace posterior |
+/// | `curvature.…` | see `LaplaceTensors.swift` | what the data said to a Laplace or Kalman posterior |
 ///
 /// Member k > 0 has the prefix `members.k.`.
 struct MemberTensors {
@@ -86,13 +86,13 @@ struct MemberTensors {
 
   /// Takes this member's tensors out of `store`; what is left at the end is unknown to the format.
   func member(from store: inout TensorStore, entry: Manifest.MemberEntry) throws(PosteriorFileError) -> Member {
-    if model.method == .laplace { return try laplaceMember(from: &store, entry: entry) }
+    if model.method.keepsCurvature { return try laplaceMember(from: &store, entry: entry) }
     let (d, c) = (model.schema.features.count, model.schema.targets.count)
     let network = model.network.map(Network.init)
     let weights: Int
     let responses: Int
     switch model.method {
-    case .laplace: (weights, responses) = (0, 0)
+    case .laplace, .kalman: (weights, responses) = (0, 0)
     case .linear: (weights, responses) = (d + (model.intercept ? 1 : 0), c)
     case .lastLayer: (weights, responses) = ((network?.layers.last?.inputs ?? 0) + 1, c)
     case .tangent, .movingTangent: (weights, responses) = (model.subspace ?? network?.parameterCount ?? 0, 1)

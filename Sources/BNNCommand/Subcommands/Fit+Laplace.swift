@@ -16,7 +16,39 @@ extension Fit {
         "--likelihood bernoulli takes two classes, and the target has \(classes.count)",
         remedy: "use --likelihood categorical")
     }
-    return kind != .gaussian || method == Method.laplace.rawValue || laplace.isUsed ? kind : nil
+    return kind != .gaussian || keepsCurvature || laplace.isUsed ? kind : nil
+  }
+
+  /// Whether the method that was asked for keeps a Gaussian over the network's weights.
+  var keepsCurvature: Bool { method.flatMap(Method.init)?.keepsCurvature == true }
+
+  /// Laplace's posterior of D1, or the one that a filter continues.
+  private func fitted(
+    _ spec: NetworkSpec, _ settings: LaplaceSettings, _ likelihood: LikelihoodKind, _ schema: Schema,
+    _ dataset: Dataset, _ rule: NormalisationRule, _ prior: PriorSettings, _ training: TrainingSettings,
+    _ console: Console
+  ) throws -> (posterior: Posterior, report: UpdateReport) {
+    let normalisation = Normalisation.fit(dataset, rule: rule, targetKind: schema.targetKind)
+    let progress: @Sendable (Double, String) -> Void = { _, message in console.progress(message) }
+    guard method == Method.kalman.rawValue else {
+      return try Posterior.laplace(
+        spec, settings: settings, likelihood: likelihood, schema: schema, features: dataset.featureMatrix,
+        targets: dataset.targetMatrix, weights: dataset.weights, normalisation: normalisation,
+        standardised: rule != .none, prior: prior, training: training, members: members, seed: global.seed,
+        threads: global.workers, progress: progress)
+    }
+    guard onePass else {
+      return try Posterior.kalman(
+        spec, settings: settings, likelihood: likelihood, schema: schema, features: dataset.featureMatrix,
+        targets: dataset.targetMatrix, weights: dataset.weights, normalisation: normalisation,
+        standardised: rule != .none, prior: prior, training: training, members: members, seed: global.seed,
+        threads: global.workers, progress: progress)
+    }
+    return try Posterior.kalmanOnePass(
+      spec, settings: settings, filter: FilterSettings(usesSinglePrecision: singlePrecision ? true : nil),
+      likelihood: likelihood, schema: schema, features: dataset.featureMatrix, targets: dataset.targetMatrix,
+      weights: dataset.weights, normalisation: normalisation, standardised: rule != .none, prior: prior,
+      members: members, seed: global.seed, threads: global.workers, progress: progress)
   }
 
   func fitLaplace(
@@ -49,16 +81,13 @@ extension Fit {
           + "the \(TangentLimit.automatic) that are possible", remedy: "use --method laplace, or fewer units (--hidden)"
       )
     }
-    let settings = try laplace.settings(for: network, isLinearised: isTangent)
+    let settings = try laplace.settings(
+      for: network, isLinearised: isTangent, filters: method == Method.kalman.rawValue)
     let (dataset, summary) = try readAll(reader, header: header, console)
     let rule = normalisationRule(reader.format)
-    let normalisation = Normalisation.fit(dataset, rule: rule, targetKind: schema.targetKind)
-    let fitted = try Posterior.laplace(
-      spec, settings: settings, likelihood: likelihood, schema: schema, features: dataset.featureMatrix,
-      targets: dataset.targetMatrix, weights: dataset.weights, normalisation: normalisation,
-      standardised: rule != .none, prior: prior,
-      training: training.settings(rows: dataset.rows, weights: network.parameterCount), members: members,
-      seed: global.seed, threads: global.workers, progress: { _, message in console.progress(message) })
+    let fitted = try fitted(
+      spec, settings, likelihood, schema, dataset, rule, prior,
+      training.settings(rows: dataset.rows, weights: network.parameterCount), console)
     console.clearProgress()
     return (fitted, summary)
   }

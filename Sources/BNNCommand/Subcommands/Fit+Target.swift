@@ -12,7 +12,7 @@ extension Fit {
 
   /// Whether the method takes classes.
   private var takesClasses: Bool {
-    method == nil || method == Method.laplace.rawValue || method == Method.tangent.rawValue
+    method == nil || keepsCurvature || method == Method.tangent.rawValue
   }
 
   /// The labels in `--classes`: a list, or 0, 1, … up to a number of them.
@@ -38,8 +38,9 @@ extension Fit {
         let all = LikelihoodKind.allCases.map(\.rawValue).joined(separator: ", ")
         throw ValidationError("--likelihood is one of \(all); got \"\(likelihood)\"")
       }
-      if kind != .gaussian, let method, method != Method.laplace.rawValue, method != Method.tangent.rawValue {
-        throw ValidationError("--likelihood \(likelihood) belongs to --method laplace or tangent, not \(method)")
+      if kind != .gaussian, let method, !keepsCurvature, method != Method.tangent.rawValue {
+        throw ValidationError(
+          "--likelihood \(likelihood) belongs to --method laplace, kalman or tangent, not \(method)")
       }
       if kind != .gaussian, subspace != nil { throw ValidationError("--subspace belongs to --likelihood gaussian") }
     }
@@ -48,7 +49,7 @@ extension Fit {
       throw ValidationError("--classes belongs to --likelihood categorical or bernoulli, not to \(kind.rawValue)")
     }
     guard takesClasses, subspace == nil else {
-      throw ValidationError("--classes belongs to --method laplace or tangent")
+      throw ValidationError("--classes belongs to --method laplace, kalman or tangent")
     }
     guard declared.count > 1 else {
       throw ValidationError(

@@ -55,8 +55,8 @@ struct Fit: ParsableCommand {
   @Option(
     name: .long,
     help: """
-      tangent, moving-tangent, last-layer, linear or laplace (default: tangent up to 2,000 weights, then last-layer; laplace \
-      where the likelihood is not gaussian).
+      tangent, moving-tangent, last-layer, linear, laplace or kalman (default: tangent up to 2,000 weights, then last-layer; \
+      laplace where the likelihood is not gaussian). kalman is for streams: every update takes its rows one at a time.
       """)
   var method: String?
 
@@ -107,6 +107,17 @@ struct Fit: ParsableCommand {
       """)
   var normalize: String?
 
+  @Flag(
+    name: .long,
+    help: """
+      kalman only: no training; one pass of the filter over D1 in its order, from random weights. Noise and prior by how well \
+      every row was predicted from those before it.
+      """)
+  var onePass = false
+
+  @Flag(name: .long, help: "kalman with --one-pass only: single precision, at about half the time.")
+  var singlePrecision = false
+
   @OptionGroup var laplace: LaplaceOptions
   @OptionGroup var training: TrainingOptions
   @OptionGroup var destination: OutputOptions
@@ -119,8 +130,15 @@ struct Fit: ParsableCommand {
       let all = Method.allCases.map(\.rawValue).joined(separator: ", ")
       throw ValidationError("--method is one of \(all); got \"\(method)\"")
     }
-    if laplace.isUsed, method != nil, method != Method.laplace.rawValue {
-      throw ValidationError("--structure, --layers, --curvature and --prior-per belong to --method laplace")
+    if laplace.isUsed, method != nil, !keepsCurvature {
+      throw ValidationError(
+        "--structure, --layers, --curvature and --prior-per belong to --method laplace or kalman")
+    }
+    if onePass, method != Method.kalman.rawValue { throw ValidationError("--one-pass belongs to --method kalman") }
+    if singlePrecision, !onePass { throw ValidationError("--single-precision belongs to --one-pass") }
+    if onePass, laplace.curvature != "ggn" || laplace.priorPer != PriorScope.network.rawValue || training.epochs != nil
+    {
+      throw ValidationError("--curvature, --prior-per and --epochs are not of --one-pass, which does not train")
     }
     guard Activation(rawValue: activation) != nil else {
       let all = Activation.allCases.map(\.rawValue).joined(separator: ", ")
@@ -211,8 +229,12 @@ struct Fit: ParsableCommand {
         reader, header: table.columnNames, schema: schema, prior: prior, console: console)
     }
     var posterior = fitted.posterior
-    let trained = posterior.model.method != .linear
+    let trained = posterior.model.method != .linear && !onePass
     var settings = tables.lineageSettings(summary)
+    if onePass {
+      settings[UpdateSetting.onePass] = "true"
+      if singlePrecision { settings[UpdateSetting.precision] = "single" }
+    }
     if trained {
       let own = training.settings(
         rows: summary.rows, weights: posterior.model.network.map { Network($0).parameterCount } ?? 0)

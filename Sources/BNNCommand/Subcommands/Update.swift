@@ -18,6 +18,7 @@ struct Update: ParsableCommand {
   @Flag(name: .long, help: "Absorb rows that the lineage says were absorbed before.")
   var allowRepeatedData = false
 
+  @OptionGroup var filter: FilterOptions
   @OptionGroup var training: TrainingOptions
   @OptionGroup var destination: ReplacementOptions
   @OptionGroup var labels: LabelOptions
@@ -41,6 +42,10 @@ struct Update: ParsableCommand {
     }
     try AtomicFile.check(output, replacing: destination.replaces)
     let prior = file.posterior
+    if filter.filters(prior, method: properties.method) {
+      return try filterRows(file, output: output, console, started: started)
+    }
+    try filter.refuseUnused()
     let reader = try DatasetReader(
       path: data, labels: labels.file, schema: prior.model.schema, options: levels.apply(to: tables.options),
       readsTime: true)
@@ -50,15 +55,7 @@ struct Update: ParsableCommand {
     var update = SequentialUpdate(prior, moving: !stays)
     let summary = try absorb(reader, into: &update, threads: global.workers, console: console)
     var settings = tables.lineageSettings(summary, levels)
-    if let earlier = repeatedData(summary, prior.lineage) {
-      guard allowRepeatedData else {
-        throw CommandFailure(
-          ExitStatus.found, "these rows were absorbed before: \(earlier)", file: data,
-          remedy: "counting data twice makes a posterior too sure; --allow-repeated-data absorbs them again",
-          refused: "repeated_data")
-      }
-      settings[UpdateSetting.repeatedData] = "true"
-    }
+    if try isRepeated(summary, prior.lineage) { settings[UpdateSetting.repeatedData] = "true" }
     if isLaplace {
       update.training = training.settings(rows: summary.rows, weights: prior.members[0].theta.count)
       settings.merge(TrainingOptions.lineage(update.training)) { $1 }
@@ -76,7 +73,7 @@ struct Update: ParsableCommand {
           timeRange: reader.timeRange.map { [$0.first, $0.last] })
       ]
     let (bytes, _) = try PosteriorFile.encode(next)
-    if destination.inPlace { try refuseChanged(file) }
+    if destination.inPlace { try refuseChanged(file.digest) }
     try AtomicFile.write(bytes, to: output, replacing: destination.replaces)
     if summary.rows > prior.rows, prior.model.method != .linear,
       prior.model.method != .movingTangent, !isLaplace
@@ -92,13 +89,25 @@ struct Update: ParsableCommand {
   }
 
   /// Refuses to replace a posterior that another program changed meanwhile.
-  private func refuseChanged(_ file: PosteriorFile) throws {
-    guard (try? PosteriorFile(path: posterior))?.digest == file.digest else {
+  func refuseChanged(_ digest: String) throws {
+    guard (try? PosteriorFile(path: posterior))?.digest == digest else {
       throw CommandFailure(
         ExitStatus.cannotWrite, "was changed by another program during the update; it is left as it is",
         file: posterior,
         remedy: "run the update again")
     }
+  }
+
+  /// Whether the rows were absorbed before, which is refused unless it is allowed.
+  func isRepeated(_ batch: BatchSummary, _ lineage: [LineageEntry]) throws -> Bool {
+    guard let earlier = repeatedData(batch, lineage) else { return false }
+    guard allowRepeatedData else {
+      throw CommandFailure(
+        ExitStatus.found, "these rows were absorbed before: \(earlier)", file: data,
+        remedy: "counting data twice makes a posterior too sure; --allow-repeated-data absorbs them again",
+        refused: "repeated_data")
+    }
+    return true
   }
 
   /// Which earlier batch, or run of earlier batches, the rows of this batch are; nil when none.
@@ -134,7 +143,10 @@ struct PropertyOptions: ParsableArguments {
   var weights: String?
   @Option(
     name: .long,
-    help: "Must be the posterior's, when given; or tangent, to update a moving-tangent posterior where it is.")
+    help: """
+      Must be the posterior's, when given; or tangent, to update a moving-tangent posterior where it is; or kalman, to \
+      continue a laplace posterior row by row.
+      """)
   var method: String?
   @Option(name: .long, help: "Must be the posterior's, when given.")
   var subspace: Int?
@@ -161,7 +173,8 @@ struct PropertyOptions: ParsableArguments {
       file: file, remedy: "leave the flag out, or fit a new posterior")
   }
 
-  /// - Parameter allowsStaying: accept `--method tangent` for a moving tangent that is to stay where it is.
+  /// - Parameter allowsStaying: accept `--method tangent` for a moving tangent that is to stay where it is, and `--method
+  ///   kalman` for a Laplace posterior.
   func check(against posterior: Posterior, file: String, allowsStaying: Bool = false) throws {
     func same(_ flag: String, _ given: String?, _ held: String) throws {
       guard let given, given != held else { return }
@@ -186,7 +199,8 @@ struct PropertyOptions: ParsableArguments {
     try same("--time", time, model.schema.time ?? "no column of times")
     try same("--weights", weights, model.schema.weights ?? "no row weights")
     let staysInPlace = allowsStaying && model.method == .movingTangent && method == Method.tangent.rawValue
-    if !staysInPlace { try same("--method", method, model.methodName) }
+    let filters = allowsStaying && model.method == .laplace && method == Method.kalman.rawValue
+    if !staysInPlace, !filters { try same("--method", method, model.methodName) }
     try same("--subspace", subspace.map(String.init), model.subspace.map(String.init) ?? "none")
     try same("--likelihood", likelihood, model.likelihood.rawValue)
     try same("--members", members.map(String.init), String(posterior.members.count))
