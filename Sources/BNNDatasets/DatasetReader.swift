@@ -149,7 +149,7 @@ public final class DatasetReader {
     if columns.time != nil { try extendTimes(block) }
     let targets = block.columns(inputs..<inputs + targetCount)
     if schema.targetKind == .count {
-      try Schema.checkCounts(targets, targets: schema.targets, rowNumbers: block.rowNumbers, file: file)
+      try Schema.checkCounts(targets, targets: schema.targets, rowNumbers: block.rowNumbers, file: table.labelFile)
     }
     return Dataset(
       features: encoder.encode(block.columns(0..<inputs), rows: block.rows), featureCount: featureCount,
@@ -177,9 +177,11 @@ public final class DatasetReader {
     let width = block.columns
     let names =
       schema.featureColumns.map(\.name) + schema.targets.prefix(targetCount) + [schema.weights].compactMap { $0 }
+    let isTarget = (columns.features.count..<columns.features.count + targetCount).contains(bad % width)
     throw DataError(
-      .badData, "\(block.values[bad]) is too large to compute with", file: file, row: block.rowNumbers[bad / width],
-      column: excerpt(names[bad % width].utf8), remedy: "give the column a larger unit, or correct the cell")
+      .badData, "\(block.values[bad]) is too large to compute with", file: isTarget ? table.labelFile : file,
+      row: block.rowNumbers[bad / width], column: excerpt(names[bad % width].utf8),
+      remedy: "give the column a larger unit, or correct the cell")
   }
 }
 

@@ -9,8 +9,18 @@ extension TableReader {
     if IDXHeader.recognises(start) { return try ArrayTable(bytes: bytes, idx: true, options: options) }
     var scan = LabelScan()
     try scan.read(bytes)
+    let columns = scan.cells(delimiter: options.delimiter)
+    if columns > 1 { throw .severalLabels(columns, file: bytes.name) }
     let again = try ByteSource(unpacking: input.open())
     return try CSVTable(bytes: again, options: options, header: ["label"], hasHeader: scan.hasHeader(rows: rows))
+  }
+}
+
+extension DataError {
+  static func severalLabels(_ columns: Int, file: String) -> DataError {
+    DataError(
+      .badData, "has \(columns) columns, and labels are one", file: file,
+      remedy: "name with --labels a file with one label a line, not that of the images")
   }
 }
 
@@ -45,6 +55,15 @@ private struct LabelScan {
       bytes.consume(chunk.count)
     }
     end(&self)
+  }
+
+  /// The cells of the first line.
+  func cells(delimiter: UInt8) -> Int {
+    var (count, isQuoted) = (1, false)
+    for byte in first ?? [] {
+      if byte == UInt8(ascii: "\"") { isQuoted.toggle() } else if byte == delimiter, !isQuoted { count += 1 }
+    }
+    return count
   }
 
   /// The number of rows decides where it is known; else a first line is a label if it is a number or comes again.

@@ -21,11 +21,7 @@ final class LabelledTable: TableSource {
   init(
     _ table: any TableSource, file: String, labels: any TableSource, labelFile: String, name: String
   ) throws(DataError) {
-    guard labels.columnNames.count == 1 else {
-      throw DataError(
-        .badData, "has \(labels.columnNames.count) columns, and labels are one", file: labelFile,
-        remedy: "name the file of labels with --labels, not that of the images")
-    }
+    guard labels.columnNames.count == 1 else { throw .severalLabels(labels.columnNames.count, file: labelFile) }
     guard !table.columnNames.contains(name) else {
       throw DataError(
         .usage, "has a column \"\(excerpt(name.utf8))\", and so would the labels be called", file: file,

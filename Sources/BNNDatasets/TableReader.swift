@@ -49,6 +49,8 @@ extension TableSource {
 public final class TableReader {
   /// The name for messages: the path as given, or "standard input".
   public let file: String
+  /// The name of the file that the last column, the labels, came from; that of the table without such a file.
+  let labelFile: String
   /// The form in which the table is.
   public let format: TableFormat
   /// The header of a csv file; "0", "1", … for an array; for an .npz file the names of its arrays.
@@ -92,12 +94,13 @@ public final class TableReader {
     let column = try Self.labels(labels, rows: rows.rowCount, options: options)
     self.init(
       source: try LabelledTable(rows, file: input.file, labels: column, labelFile: labels.file, name: name),
-      file: input.file, format)
+      file: input.file, format, labelFile: labels.file)
   }
 
-  private init(source: any TableSource, file: String, _ format: TableFormat) {
+  private init(source: any TableSource, file: String, _ format: TableFormat, labelFile: String? = nil) {
     self.source = source
     self.file = file
+    self.labelFile = labelFile ?? file
     self.format = format
     columnNames = source.columnNames
   }

@@ -97,6 +97,20 @@ import Testing
     }
   }
 
+  @Test func badTargetsAreInTheFileOfLabels() throws {
+    let schema = Schema(
+      featureColumns: ["0", "1"].map { FeatureColumn(name: $0) }, targets: ["label"], targetKind: .count)
+    for (cell, message) in [("2.5", "2.5 is no count"), ("-1", "-1.0 is no count"), ("1e200", "too large")] {
+      let labels = try folder.write("3\n\(cell)\n1\n0\n", as: "l.csv")
+      do throws(DataError) {
+        _ = try Dataset(readingAll: DatasetReader(path: images, labels: labels, schema: schema))
+        Issue.record("\(cell) was taken")
+      } catch {
+        check(error, .badData, ["l.csv", message], row: 2, column: "label")
+      }
+    }
+  }
+
   @Test func whatIsRefused() throws {
     let short = try folder.write(idx(0x08, [3], [1, 2, 3]), as: "short.idx")
     check(refusal(short), .badData, ["short.idx: has 3 labels, and", "images.idx has 4 rows", "--labels"])
@@ -106,7 +120,12 @@ import Testing
     check(
       refusal(try folder.write("1\nx\n2\n3\n", as: "l.csv")), .badData, ["\"x\" is not a number"], row: 2, line: 2,
       column: "label")
-    check(refusal(try folder.write("1,2\n1,2\n1,2\n1,2\n", as: "l.csv")), .badData, ["l.csv"], row: 1)
+    // With a header and without.
+    for first in ["kind,n\n", ""] {
+      let two = try folder.write(first + "cat,2\ndog,2\ncat,2\ndog,2\n", as: "l.csv")
+      check(refusal(two), .badData, ["l.csv: has 2 columns, and labels are one"])
+    }
+    #expect(refusal(try folder.write("\"1\"\n2\n3\n4\n", as: "quoted.csv")) == nil)
     check(refusal(try folder.write(idx(0x08, [4], [1, 2]), as: "cut.idx")), .badData, ["cut off: 2 of its 4 rows"])
     let table = try folder.write("a,label\n1,2\n", as: "t.csv")
     #expect(throws: DataError.self) { try TableReader(path: table, labels: short) }

@@ -7,9 +7,11 @@ import Testing
 @Suite("row buffer")
 struct RowBufferTests {
   private let schema = Schema(features: ["0", "1"], targets: ["2"])
+  private let folder: TemporaryFolder
+
+  init() throws { folder = try TemporaryFolder() }
 
   private func npy(_ values: [Double], columns: Int) throws -> String {
-    let path = FileManager.default.temporaryDirectory.appendingPathComponent("rows-\(UUID().uuidString).npy")
     var header = "{'descr': '<f8', 'fortran_order': False, 'shape': (\(values.count / columns), \(columns)), }"
     while (11 + header.utf8.count) % 64 != 0 { header += " " }
     header += "\n"
@@ -18,8 +20,7 @@ struct RowBufferTests {
     bytes.append(contentsOf: [1, 0, UInt8(header.utf8.count), 0])
     bytes.append(contentsOf: header.utf8)
     for value in values { withUnsafeBytes(of: value.bitPattern.littleEndian) { bytes.append(contentsOf: $0) } }
-    try bytes.write(to: path)
-    return path.path
+    return try folder.write(bytes, as: "rows.npy")
   }
 
   /// All values and the digest, by buffer.
