@@ -24,6 +24,7 @@ struct UpdateSummary {
       ("not_identified", .strings((try? posterior.unidentifiedNames()) ?? [])), ("output", .string(output)),
       ("misfit", .optional(report.misfit)), ("distance_to_optimum", .optional(report.distanceToOptimum)),
       ("shift", .optional(report.shift)), ("compression_error", .optional(report.compressionError)),
+      ("curvature_drift", .optional(report.curvatureDrift)), ("dispersion", .optional(report.dispersion?.value)),
       (
         "timings",
         report.timings.map {
@@ -58,6 +59,17 @@ struct UpdateSummary {
           + (action == "fit" ? "" : "moved by \(readable(shift)) standard deviations of the posterior before, and ")
           + "is \(readable(distance)) of its own from the optimum"
           + (distance > 0.1 * Double(posterior.movingWeights).squareRoot() ? "; more --epochs come closer" : ""))
+    }
+    if let drift = report.curvatureDrift {
+      console.say(
+        "had the batch's curvature been taken at the mean before, the posterior's log volume would differ by "
+          + "\(readable(drift)) nats")
+    }
+    if let dispersion = report.dispersion, dispersion.isOver {
+      console.say(
+        "these counts scatter \(readable(dispersion.value)) times as much as Poisson counts would (Pearson's dispersion): the "
+          + "posterior and its intervals are too narrow; look for a feature or more --hidden units that explain it, or let "
+          + "--likelihood heteroscedastic learn the spread")
     }
     if let error = report.compressionError, error > 0 {
       console.say(

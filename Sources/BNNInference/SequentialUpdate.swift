@@ -35,6 +35,11 @@ public struct UpdateReport: Sendable, Equatable {
   /// Of a Kronecker-factored posterior, the relative error (Frobenius) of the single product that solves in the place of the
   /// sum over batches, the largest of the members; nil for every other.
   public var compressionError: Double?
+  /// After a Laplace update, ½|log det(Λ₁ + H(θ₁)) − log det(Λ₁ + H(θ₂))|, nats: how much it matters at which of the means
+  /// before and after it the batch's curvature H is taken; the largest of the members, nil for every other.
+  public var curvatureDrift: Double?
+  /// Of the batch's counts under a Poisson likelihood, the largest of the members; nil for every other.
+  public var dispersion: Dispersion?
 }
 
 /// One batch absorbed by a posterior: rows in, block by block in bounded memory, then the new posterior out.

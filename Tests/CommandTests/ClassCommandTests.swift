@@ -35,6 +35,9 @@ struct ClassCommandTests {
     #expect(update["rows_total"] as? Int == 120)
     #expect(try #require(update["shift"] as? Double) > 0)
     #expect(try #require(update["distance_to_optimum"] as? Double) < 1e-3)
+    #expect(try #require(update["curvature_drift"] as? Double) > 0 && fit["curvature_drift"] is NSNull)
+    #expect(update["dispersion"] is NSNull)
+    #expect(folder.run("inspect", "q").succeeded().stdout.contains("taken at the mean before"))
 
     let predictions = folder.run("predict", "q", "T.csv", "--keep", "kind").succeeded().stdout
     let lines = predictions.split(separator: "\n").map { $0.split(separator: ",").map(String.init) }
@@ -150,7 +153,12 @@ struct ClassCommandTests {
     folder.write("C1.csv", rows(0..<40))
     folder.write("C2.csv", rows(40..<90))
     folder.run("fit", "C1.csv", "--target", "n", "--likelihood", "poisson", "--hidden", "3", "-o", "c").succeeded()
-    folder.run("update", "c", "C2.csv", "-o", "d").succeeded()
+    let update = folder.run("update", "c", "C2.csv", "-o", "d", "--json").succeeded().object()
+    #expect(try #require(update["dispersion"] as? Double) < 1.5)
+    folder.write(
+      "wild.csv", "x,n\n" + (0..<200).map { "\(Double($0 % 13) / 13),\($0 % 2 == 0 ? 1 : 30 + $0 % 13)\n" }.joined())
+    let wild = folder.run("update", "d", "wild.csv", "-o", "w").succeeded()
+    #expect(wild.stdout.contains("times as much as Poisson counts") && wild.stdout.contains("heteroscedastic"))
     let lines = folder.run("predict", "d", "C2.csv").succeeded().stdout.split(separator: "\n")
     #expect(lines[0] == "mean,sd,epistemic_sd,aleatoric_sd,q05,q50,q95")
     let values = lines[1].split(separator: ",").compactMap { Double($0) }

@@ -87,6 +87,14 @@ struct LaplaceSequenceTests {
     #expect(posterior.rows == 90)
   }
 
+  /// A curvature that does not depend on the weights cannot drift: the same sums, bit for bit.
+  @Test(arguments: CurvatureStructure.allCases)
+  func curvatureOfALinearModelDoesNotDrift(_ structure: CurvatureStructure) throws {
+    let report = try update(try fit(0..<30, structure).0, 30..<90).1
+    #expect(report.curvatureDrift == 0)
+    #expect(report.dispersion == nil, "amounts are no counts")
+  }
+
   /// E2: another order of the later batches.
   @Test func orderDoesNotMatter() throws {
     let first = try fit(0..<30, .full).0

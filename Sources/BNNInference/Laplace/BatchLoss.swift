@@ -20,6 +20,8 @@ protocol BatchLoss: Sendable {
   func curvature(
     _ theta: [Double], kind: CurvatureKind, chosen: Range<Int>, empty: AnyCurvature, stream: RandomStream
   ) -> AnyCurvature
+  /// The loss of some of the rows, each counting `weight` times as much.
+  func sampled(_ indices: [Int], weight: Double) -> Self
 }
 
 extension BatchLoss {

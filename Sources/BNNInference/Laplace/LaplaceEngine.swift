@@ -73,6 +73,10 @@ struct LaplaceEngine<Scalar: BLASScalar>: Sendable {
     var compressionError = 0.0
     /// √((θ₂ − θ₁)ᵀΛ₁(θ₂ − θ₁)): how far the batch moved the mean, in standard deviations of the posterior before it.
     var shift: Double
+    /// Of an update; nil for a fit.
+    var curvatureDrift: Double?
+    /// Of counts; nil for every other target.
+    var pearson: PearsonSum?
   }
 
   var shapes: [LayerShape] { network.layers.map { LayerShape(inputs: $0.inputs, outputs: $0.outputs) } }
@@ -92,7 +96,7 @@ struct LaplaceEngine<Scalar: BLASScalar>: Sendable {
       anchor: anchor, threads: threads)
   }
 
-  private func empty(_ chosen: Range<Int>) -> AnyCurvature {
+  func empty(_ chosen: Range<Int>) -> AnyCurvature {
     AnyCurvature(settings.structure, layers: Array(shapes[chosen]), rank: settings.rank)
   }
 
@@ -296,7 +300,8 @@ struct LaplaceEngine<Scalar: BLASScalar>: Sendable {
       var outcome = try absorbed(
         before, tangent, mean: objective.mean, from: optimum, anchor: theta, seed: seed)
       outcome.timings.training = training
-      return outcome
+      let last = zip(theta, outcome.state.displacement ?? []).map { $0 + $1 }
+      return try measuringDrift(outcome, tangent, from: whole, to: last, under: before, seed: seed)
     }
     let loss = loss(variance)
     let objective = penalised(loss, before, mean: Array(theta[moving]), frame: theta)
@@ -319,7 +324,7 @@ struct LaplaceEngine<Scalar: BLASScalar>: Sendable {
     let training = stopwatch.lap()
     var outcome = try absorbed(before, loss, mean: objective.mean, from: whole, seed: seed)
     outcome.timings.training = training
-    return outcome
+    return try measuringDrift(outcome, loss, from: theta, to: outcome.theta, under: before, seed: seed)
   }
 
   private func penalised(
@@ -411,10 +416,12 @@ struct LaplaceEngine<Scalar: BLASScalar>: Sendable {
     let step = zip(own, mean).map { $0 - $1 }
     let shift = max(0, dot(step, before.precisionTimes(step))).squareRoot()
     let whole = objective.whole(own)
+    let pearson =
+      kind == .poisson ? try PearsonSum(loss.outputs(whole), y, weights: weights, state) : nil
     if let anchor { state.displacement = zip(whole, anchor).map { $0 - $1 } }
     return Outcome(
       theta: anchor ?? whole, state: state, logEvidence: evidence, timings: Timings(curvature: stopwatch.lap()),
-      compressionError: compressionError, shift: shift)
+      compressionError: compressionError, shift: shift, pearson: pearson)
   }
 
   /// √(gᵀΛ⁻¹g).

@@ -18,11 +18,14 @@ private struct Formed: Sendable {
   var shift: Double
   var timings: Timings
   var compressionError: Double
+  var curvatureDrift: Double?
+  var pearson: PearsonSum?
 
   init<Scalar: BLASScalar>(_ outcome: LaplaceEngine<Scalar>.Outcome) {
     (theta, state, logEvidence, shift) = (outcome.theta, outcome.state, outcome.logEvidence, outcome.shift)
     timings = outcome.timings
     compressionError = outcome.compressionError
+    (curvatureDrift, pearson) = (outcome.curvatureDrift, outcome.pearson)
   }
 }
 
@@ -142,12 +145,16 @@ extension Posterior {
         theta: $0.theta, outputRoot: nil, statistics: LinearStatistics(weights: 0, responses: 0), responses: [],
         laplace: $0.state)
     }
+    let drift = made.compactMap(\.curvatureDrift).max()
     if rows > 0, let shift = made.map(\.shift).max(), let distance = made.map(\.state.distanceToOptimum).max() {
       let start = "The last batch moved the mean by "
       result.certificate.reasons.removeAll { $0.hasPrefix(start) }
       result.certificate.reasons.append(
         "\(start)\(Float(shift)) standard deviations of the posterior before it, and ended \(Float(distance)) of its own from "
-          + "the optimum.")
+          + "the optimum."
+          + (drift.map {
+            " With its curvature taken at the mean before it, the log volume would differ by \(Float($0)) nats."
+          } ?? ""))
     }
     let evidence = made.reduce(0) { $0 + $1.logEvidence } / Double(max(1, made.count))
     return (
@@ -156,7 +163,10 @@ extension Posterior {
         rows: batch.rows, logEvidence: evidence - logTargetUnits(rows: batch.rows),
         logEvidenceTotal: result.logEvidence, distanceToOptimum: made.map(\.state.distanceToOptimum).max(),
         shift: made.map(\.shift).max(), timings: made.reduce(into: Timings()) { $0.takeSlowest($1.timings) },
-        compressionError: model.laplace?.structure == .kronecker ? made.map(\.compressionError).max() : nil)
+        compressionError: model.laplace?.structure == .kronecker ? made.map(\.compressionError).max() : nil,
+        curvatureDrift: drift,
+        dispersion: made.compactMap { $0.pearson?.dispersion(share: Double(batch.rows) / Double(result.rows)) }
+          .max { $0.value < $1.value })
     )
   }
 
