@@ -6,8 +6,8 @@ struct PredictiveOptions: ParsableArguments {
   @Option(
     name: .long,
     help: """
-      Laplace posteriors: auto (the network linearised; classes by bridge, two of them by probit, with the share of the \
-      spread that D1's rows bear out one by one) or network-monte-carlo (1,000 draws of the weights, each put into the \
+      Laplace posteriors: auto (the network linearised; classes by pairwise-probit, two of bernoulli by probit, with the \
+      share of the spread that D1's rows bear out) or network-monte-carlo (1,000 draws of the weights, each put into the \
       network itself). Classes only: probit, pairwise-probit, bridge (a Dirichlet distribution), monte-carlo (1,000 draws \
       of the linearised network's outputs) or plug-in (the most probable network, its uncertainty left out).
       """)

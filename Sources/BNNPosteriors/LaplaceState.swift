@@ -18,7 +18,8 @@ public struct LaplaceState: Sendable, Equatable {
   public var distanceToOptimum: Double
   /// Posterior mean of θ − θ₁ over all weights, of a network linearised at θ₁; nil where the mean is θ itself.
   public var displacement: [Double]?
-  /// τ: predictions of classes take outputs for N(m, τS). Chosen on D1 by approximate leave-one-out; 1 for all others.
+  /// τ: predictions of classes take outputs for N(m, τS). Chosen on D1, by rows held out of its training or by approximate
+  /// leave-one-out, 0 where neither was possible; 1 for all other targets.
   public var predictiveScale = 1.0
 
   public init(

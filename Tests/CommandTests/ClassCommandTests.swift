@@ -50,7 +50,8 @@ struct ClassCommandTests {
     }
     let right = lines.dropFirst().count { $0[0] == $0[1] }
     let scores = folder.run("evaluate", "q", "T.csv", "--json").succeeded().object()
-    #expect(try #require(scores["accuracy"] as? Double) == Double(right) / 60)
+    // Foundation's reader of JSON may be off by a last digit.
+    #expect(abs(try #require(scores["accuracy"] as? Double) - Double(right) / 60) < 1e-15)
     for key in ["nll", "brier", "ece"] { #expect(try #require(scores[key] as? Double) > 0) }
     // Every other row of a kind drawn at random would score log 3.
     #expect(try #require(scores["nll"] as? Double) < 1.0)

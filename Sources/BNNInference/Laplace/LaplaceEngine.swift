@@ -24,11 +24,19 @@ public struct Timings: Sendable, Equatable {
   }
 }
 
-/// Weights after so many passes from these, at fixed hyper-parameters.
+/// Passes of Adam over rows.
+struct MinibatchPasses: Sendable {
+  var epochs: Int
+  /// The rows that are visited; nil for all.
+  var rows: [Int]?
+  /// The first learning rate, as a share of the one that was set.
+  var rate = 1.0
+  var stream: RandomStream
+}
+
+/// Weights after passes from these, at fixed hyper-parameters.
 typealias MinibatchTrainer =
-  @Sendable (
-    _ theta: [Double], _ values: LaplaceTuning.Values, _ epochs: Int, _ stream: RandomStream
-  ) -> [Double]
+  @Sendable (_ theta: [Double], _ values: LaplaceTuning.Values, _ passes: MinibatchPasses) -> [Double]
 
 /// Seconds since it was last asked.
 struct Stopwatch {
@@ -114,7 +122,7 @@ struct LaplaceEngine<Scalar: BLASScalar>: Sendable {
       noiseVariance: knownVariance ?? 1)
     let open = (prior: prior.precision == .auto, noise: hasNoise && knownVariance == nil)
     var stopwatch = Stopwatch()
-    let theta = try trained(&values, open, seed: seed, minibatches)
+    let (theta, heldOutScale) = try trainedOnAll(&values, open, seed: seed, minibatches)
     let training = stopwatch.lap()
     var outcome: Outcome
     if settings.priorScope == .weight, open.prior {
@@ -140,8 +148,12 @@ struct LaplaceEngine<Scalar: BLASScalar>: Sendable {
       outcome.timings.evidence += evidence
     }
     outcome.timings.training = training
-    // Only where the precision holds each row whole does leaving it out mean anything.
-    if kind.isClassification, settings.structure == .full { outcome.state.predictiveScale = try scale(outcome) }
+    if kind.isClassification {
+      // Only where the precision holds each row whole does leaving it out mean anything; where nothing tells, the spread
+      // is not believed.
+      outcome.state.predictiveScale =
+        if let heldOutScale { heldOutScale } else if settings.structure == .full { try scale(outcome) } else { 0 }
+    }
     return outcome
   }
 
@@ -166,12 +178,16 @@ struct LaplaceEngine<Scalar: BLASScalar>: Sendable {
   /// τ on some rows of D1.
   private func scale(_ outcome: Outcome) throws -> Double {
     let step = max(1, y.rows / PredictiveScale.rows)
-    let indices = Array(stride(from: 0, to: y.rows, by: step))[...]
+    let indices = Array(stride(from: 0, to: y.rows, by: step))
+    let moments = try LaplaceMoments(network, outcome.theta, outcome.state).linearised(inputs(indices))
+    return PredictiveScale.best(moments, y.gathering(indices[...]), likelihood(1), kind.classMethod)
+  }
+
+  /// Normalised inputs of some rows.
+  func inputs(_ indices: [Int]) -> Matrix {
     let d = network.spec.inputs
-    let some = Matrix(
+    return Matrix(
       rows: indices.count, columns: d, storage: indices.flatMap { i in (0..<d).map { x[i * d + $0].doubleValue } })
-    let moments = try LaplaceMoments(network, outcome.theta, outcome.state).linearised(some)
-    return PredictiveScale.best(moments, y.gathering(indices), likelihood(1), kind.classMethod)
   }
 
   /// The posterior of the first batch around weights that were trained on it.
@@ -194,27 +210,24 @@ struct LaplaceEngine<Scalar: BLASScalar>: Sendable {
     return try absorbed(state, tangent, mean: mean, from: optimum, anchor: theta, seed: seed)
   }
 
-  private func trained(
+  func trained(
     _ values: inout LaplaceTuning.Values, _ open: (prior: Bool, noise: Bool), seed: RandomStream,
     _ minibatches: MinibatchTrainer?
   ) throws -> [Double] {
     var stream = seed.split(1)
     var theta = network.initialParameters(using: &stream)
     if let epochs = training.epochs {
-      let first = sampleLoss(theta, values.noiseVariance)
+      let start = theta
       let variance = values.noiseVariance
       let rounds = open.noise ? min(epochs, 4) : 1
       for round in 0..<rounds {
         let share = epochs * (round + 1) / rounds - epochs * round / rounds
-        let own = seed.split(2).split(UInt64(round))
-        theta =
-          minibatches?(theta, values, share, own) ?? minibatchTrained(from: theta, values, epochs: share, stream: own)
+        let own = MinibatchPasses(epochs: share, stream: seed.split(2).split(UInt64(round)))
+        theta = minibatches?(theta, values, own) ?? minibatchTrained(from: theta, values, own)
         try check(theta)
         if round + 1 < rounds { try tune(&values, theta, open, seed: seed) }
       }
-      let last = sampleLoss(theta, variance)
-      // An ordinary training that gains little, or a strong prior, ends near where it began; a divergence does not.
-      guard last < max(2 * first, first + 1) else { throw UpdateError.diverged(from: first, to: last) }
+      try checkConvergence(from: start, to: theta, variance)
       return theta
     }
     let schedule = training.schedule ?? (isLarge ? TrainingSettings.longRounds : TrainingSettings.shortRoundsFirst)
@@ -234,11 +247,21 @@ struct LaplaceEngine<Scalar: BLASScalar>: Sendable {
 
   /// Passes of Adam at fixed hyper-parameters.
   func minibatchTrained(
-    from theta: [Double], _ values: LaplaceTuning.Values, epochs: Int, stream: RandomStream
+    from theta: [Double], _ values: LaplaceTuning.Values, _ passes: MinibatchPasses
   ) -> [Double] {
-    MinibatchTraining(epochs: epochs, batchSize: training.batchSize, learningRate: training.learningRate).minimise(
-      wholeObjective(values, theta), of: loss(values.noiseVariance), from: theta, stream: stream
+    MinibatchTraining(
+      epochs: passes.epochs, batchSize: training.batchSize, learningRate: passes.rate * training.learningRate
+    ).minimise(
+      wholeObjective(values, theta), of: loss(values.noiseVariance), from: theta, rows: passes.rows,
+      stream: passes.stream
     ) { progress($0, "training: \(Int(($0 * 100).rounded())) %") }
+  }
+
+  /// - Throws: `UpdateError.diverged` where training ended far above where it began. One that gains little, or a strong
+  ///   prior, ends near there.
+  func checkConvergence(from start: [Double], to theta: [Double], _ variance: Double) throws {
+    let (first, last) = (sampleLoss(start, variance), sampleLoss(theta, variance))
+    guard last < max(2 * first, first + 1) else { throw UpdateError.diverged(from: first, to: last) }
   }
 
   /// −log p a row over the first rows.
@@ -260,7 +283,7 @@ struct LaplaceEngine<Scalar: BLASScalar>: Sendable {
   }
 
   /// (δ, σ²) ← the evidence's, in the structure and over the layers of the posterior.
-  private func tune(
+  func tune(
     _ values: inout LaplaceTuning.Values, _ theta: [Double], _ open: (prior: Bool, noise: Bool),
     known: AnyCurvature? = nil, seed: RandomStream
   ) throws {
@@ -429,7 +452,7 @@ struct LaplaceEngine<Scalar: BLASScalar>: Sendable {
     max(0, dot(gradient, factor.solve(gradient))).squareRoot()
   }
 
-  private func check(_ theta: [Double]) throws {
+  func check(_ theta: [Double]) throws {
     guard theta.allSatisfy(\.isFinite) else {
       throw UpdateError.notFinite("a weight of the network; try a smaller --learning-rate")
     }

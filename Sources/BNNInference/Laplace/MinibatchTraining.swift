@@ -17,12 +17,16 @@ struct MinibatchTraining: Sendable {
 
   /// θ near the minimum of E from `start`: the gradient of a minibatch of B rows of N is scaled by N/B to the sum over all
   /// rows, and the penalty's is exact.
+  ///
+  /// - Parameter rows: those that are visited, which then speak for all; nil for all.
   func minimise<Scalar: BLASScalar>(
-    _ objective: PenalisedLoss, of loss: NetworkLoss<Scalar>, from start: [Double], stream: RandomStream,
+    _ objective: PenalisedLoss, of loss: NetworkLoss<Scalar>, from start: [Double],
+    rows: [Int]? = nil, stream: RandomStream,
     progress: (Double) -> Void
   ) -> [Double] {
     let (n, d) = (loss.y.rows, loss.network.spec.inputs)
-    let batch = min(batchSize, n)
+    let visited = rows?.count ?? n
+    let batch = min(batchSize, visited)
     var theta = start.map { Scalar($0) }
     var adam = Adam<Scalar>(dimension: theta.count)
     var gradient = theta
@@ -32,13 +36,14 @@ struct MinibatchTraining: Sendable {
     let mean = objective.mean.map { Scalar($0) }
     let prior = objective.diagonal?.map { Scalar($0) }
     var pull = [Scalar](repeating: 0, count: moving.count)
-    let steps = epochs * ((n + batch - 1) / batch)
+    let steps = epochs * ((visited + batch - 1) / batch)
     var step = 0
     for epoch in 0..<epochs {
       var own = stream.split(UInt64(epoch))
-      let order = own.permutation(n)
-      for first in stride(from: 0, to: n, by: batch) {
-        let indices = order[first..<min(first + batch, n)]
+      var order = own.permutation(visited)
+      if let rows { order = order.map { rows[$0] } }
+      for first in stride(from: 0, to: visited, by: batch) {
+        let indices = order[first..<min(first + batch, visited)]
         pass.forward(rows: indices.count, theta) { gather(loss.x, indices, width: d, into: $0) }
         var g = loss.likelihood.gradients(outputs: pass.output(), targets: loss.y.gathering(indices))
         if let weights = loss.weights { g.scaleEachRow(by: indices.map { weights[$0] }) }

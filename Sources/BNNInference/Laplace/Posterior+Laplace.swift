@@ -90,7 +90,7 @@ extension Posterior {
       if training.epochs != nil {
         // Adam's noise is far above single precision's, which is twice as fast.
         let single: LaplaceEngine<Float> = start.engine(rows, rows.double.map { Float($0) }, training, workers, own)
-        minibatches = { single.minibatchTrained(from: $0, $1, epochs: $2, stream: $3) }
+        minibatches = { single.minibatchTrained(from: $0, $1, $2) }
       }
       let engine: LaplaceEngine<Double> = start.engine(rows, rows.double, training, workers, own)
       let outcome = try engine.fit(prior, knownVariance: known, seed: seed, minibatches: minibatches)

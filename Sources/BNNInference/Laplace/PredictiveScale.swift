@@ -7,40 +7,60 @@ import BNNModels
   import Musl
 #endif
 
-/// How much of the outputs' covariance a prediction of classes should believe, by approximate leave-one-out on the rows of D1.
+/// How much of the outputs' covariance a prediction of classes should believe, by rows of D1: held out of training, or by
+/// approximate leave-one-out where the precision is full.
 ///
 /// The Gaussian around a network's weights is wide in directions that rows have not informed, where the network is least
 /// linear; class probabilities averaged over it are then less sure than they should be (measured: Notebooks-md/07). So
-/// predictions use f ~ N(m, τS), and τ maximises
+/// predictions use f ~ N(m, τS), and τ maximises (where the maximum is within a standard error of the network itself, τ = 0, what
+/// one standard error leaves of the gain)
 ///
 ///     Σᵢ log ∫ p(yᵢ | f) N(f; m₋ᵢ, τS₋ᵢ) df,   S₋ᵢ = (S⁻¹ − Hᵢ)⁻¹ = (1 − SHᵢ)⁻¹S,   m₋ᵢ = m + S₋ᵢgᵢ
 ///
 /// where gᵢ and Hᵢ are gradient and curvature of −log p(yᵢ | f): the posterior of the linearised network without row i, to one
 /// Newton step (Opper & Winther 2000, "Gaussian processes for classification: mean-field algorithms"; Rad & Maleki 2020, "A
-/// scalable estimate of the out-of-sample prediction error via approximate leave-one-out cross-validation"). No row is held out.
+/// scalable estimate of the out-of-sample prediction error via approximate leave-one-out cross-validation"). Of rows that
+/// were held out m and S are as they are (`HeldOutScale.swift`).
 struct PredictiveScale {
   /// Rows that are looked at, evenly spread; a few thousand tell τ to a few percent.
   static let rows = 4000
   /// The lattice: 0 (the most probable network alone) and 2^{−k/2}.
   static let lattice = [0.0] + (0...32).map { pow(2, -0.5 * Double(32 - $0)) }
 
-  /// τ for a method, from outputs (n × C), their covariances (n × C²) and targets.
+  /// τ for a method by leave-one-out, from outputs (n × C), their covariances (n × C²) and targets.
   static func best(_ moments: OutputMoments, _ y: Matrix, _ likelihood: any Likelihood, _ method: ClassMethod) -> Double
   {
-    let cavities = cavities(moments, y, likelihood)
-    let predictor = ClassPredictor(method: method, outputs: likelihood.outputs)
-    var best = (score: -Double.infinity, scale: 1.0)
-    for scale in lattice {
-      var score = 0.0
-      for (i, f) in cavities.enumerated() {
+    best(cavities(moments, y, likelihood), y, method)
+  }
+
+  /// τ for a method, from the outputs of rows that were not learnt.
+  static func best(_ rows: [OutputGaussian], _ y: Matrix, _ method: ClassMethod) -> Double {
+    guard let outputs = rows.first?.mean.count else { return 0 }
+    // Every target of several has its own.
+    let isSeveral = outputs == y.columns && outputs > 1
+    let predictor = ClassPredictor(method: method, outputs: isSeveral ? 1 : outputs)
+    func scores(_ scale: Double) -> [Double] {
+      rows.enumerated().map { i, f in
         var scaled = f
         for j in scaled.covariance.storage.indices { scaled.covariance.storage[j] *= scale }
-        score += predictor(scaled).logProbabilities[Int(y[i, 0])]
+        return isSeveral
+          ? (0..<outputs).reduce(0) { $0 + predictor(scaled.marginal($1)).logProbabilities[Int(y[i, $1])] }
+          : predictor(scaled).logProbabilities[Int(y[i, 0])]
       }
-      // Ties, where the covariance says nothing, go to the larger.
-      if score >= best.score { best = (score, scale) }
     }
-    return best.scale
+    let plain = scores(0)
+    var best = (gain: 0.0, error: 0.0, scale: 0.0)
+    var safest = (gain: 0.0, scale: 0.0)
+    for scale in lattice.dropFirst() {
+      let gains = zip(scores(scale), plain).map { $0 - $1 }
+      let total = gains.reduce(0, +)
+      let mean = total / Double(gains.count)
+      let error = gains.reduce(0) { $0 + ($1 - mean) * ($1 - mean) }.squareRoot()
+      // Ties, where the covariance says nothing, go to the larger.
+      if total >= best.gain { best = (total, error, scale) }
+      if total - error >= safest.gain { safest = (total - error, scale) }
+    }
+    return best.gain >= best.error ? best.scale : safest.scale
   }
 
   /// N(m₋ᵢ, S₋ᵢ) of every row.

@@ -35,10 +35,10 @@ public enum ClassMethod: Hashable, Codable, Sendable {
 }
 
 extension LikelihoodKind {
-  /// What predicts classes unless another method is asked for: for a logit the probit approximation, which is close to the
-  /// integral; for several classes the bridge, whose calibration was the nearest of them to the most probable
-  /// network's (Papers/class-predictives.md, Notebooks-md/07).
-  public var classMethod: ClassMethod { self == .categorical ? .laplaceBridge : .probit }
+  /// What predicts classes unless another method is asked for: the probit approximation, for several classes pair by pair,
+  /// which is close to the integral, with the share of the spread that D1 bears out (`LaplaceState.predictiveScale`). The
+  /// bridge's probabilities do not depend on that share (Papers/class-predictives.md, Papers/guo-2017-calibration.md).
+  public var classMethod: ClassMethod { self == .categorical ? .pairwiseProbit : .probit }
 }
 
 /// A `ClassMethod` made ready: draws its z once. Make one, use it for many rows and from any thread.
