@@ -168,6 +168,12 @@ extension Posterior {
     return Set(values).count == 1 ? [values[0]] : values
   }
 
+  /// τ, the share of the outputs' spread that predictions of classes believe, averaged over members; nil for other targets.
+  var predictiveScale: Double? {
+    guard model.likelihood.isClassification else { return nil }
+    return average(members.map { $0.laplace?.predictiveScale })
+  }
+
   /// What there is to say of precisions of every weight.
   var priorRemark: String {
     let all = members.compactMap { own -> [Double]? in

@@ -25,6 +25,7 @@ struct UpdateSummary {
       ("misfit", .optional(report.misfit)), ("distance_to_optimum", .optional(report.distanceToOptimum)),
       ("shift", .optional(report.shift)), ("compression_error", .optional(report.compressionError)),
       ("curvature_drift", .optional(report.curvatureDrift)), ("dispersion", .optional(report.dispersion?.value)),
+      ("predictive_scale", .optional(posterior.predictiveScale)),
       (
         "timings",
         report.timings.map {

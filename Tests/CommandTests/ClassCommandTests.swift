@@ -37,7 +37,10 @@ struct ClassCommandTests {
     #expect(try #require(update["distance_to_optimum"] as? Double) < 1e-3)
     #expect(try #require(update["curvature_drift"] as? Double) > 0 && fit["curvature_drift"] is NSNull)
     #expect(update["dispersion"] is NSNull)
-    #expect(folder.run("inspect", "q").succeeded().stdout.contains("taken at the mean before"))
+    let share = try #require(fit["predictive_scale"] as? Double)
+    #expect((0...1).contains(share) && update["predictive_scale"] as? Double == share)
+    let description = folder.run("inspect", "q").succeeded().stdout
+    #expect(description.contains("taken at the mean before") && description.contains("predictions: believe"))
 
     let predictions = folder.run("predict", "q", "T.csv", "--keep", "kind").succeeded().stdout
     let lines = predictions.split(separator: "\n").map { $0.split(separator: ",").map(String.init) }

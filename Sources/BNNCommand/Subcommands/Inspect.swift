@@ -33,7 +33,7 @@ struct Inspect: ParsableCommand {
       ("manifest", .verbatim(file.manifest)), ("digest", .string(file.digest)),
       ("lineage", lineage(own.lineage)), ("identified", .boolean(own.isProper)), ("not_identified", .strings(missing)),
       ("noise", .perTarget(own.noiseDeviations)), ("prior_precision", .perTarget(own.priorPrecisions)),
-      ("certificate", certificateJSON(own)),
+      ("predictive_scale", .optional(own.predictiveScale)), ("certificate", certificateJSON(own)),
       (
         "members",
         .array(
@@ -124,6 +124,11 @@ struct Inspect: ParsableCommand {
       }
     } else {
       console.say(notIdentified(missing))
+    }
+    if let share = own.predictiveScale {
+      console.say(
+        "predictions: believe \(readable(share)) of the outputs' variance"
+          + (share == 0 ? ": the most probable network's own probabilities" : ", chosen on D1"))
     }
     console.say("certificate: \(own.certificate.update.rawValue)")
     for condition in own.certificate.conditionalOn {
