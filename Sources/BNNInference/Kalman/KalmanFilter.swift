@@ -84,6 +84,13 @@ struct KalmanFilter<Belief: FilterBelief>: RowFilter {
     if adaptsNoise, case .inverseGamma(let shape, let rate) = NoisePrior.weak { noise = (shape, rate) }
   }
 
+  // Called through an existential, whose code would be the unspecialised one.
+  @_specialize(where Belief == FullBelief<Double>)
+  @_specialize(where Belief == FullBelief<Float>)
+  @_specialize(where Belief == LowRankBelief<Double>)
+  @_specialize(where Belief == LowRankBelief<Float>)
+  @_specialize(where Belief == DiagonalBelief<Double>)
+  @_specialize(where Belief == DiagonalBelief<Float>)
   mutating func absorb(_ x: Matrix, _ y: Matrix, weights: ArraySlice<Double>?) throws {
     let inputs = x.storage.map { Scalar($0) }
     for i in 0..<x.rows {
@@ -187,6 +194,12 @@ struct KalmanFilter<Belief: FilterBelief>: RowFilter {
       - (a + 0.5) * log1p(e * e / spread)
   }
 
+  @_specialize(where Belief == FullBelief<Double>)
+  @_specialize(where Belief == FullBelief<Float>)
+  @_specialize(where Belief == LowRankBelief<Double>)
+  @_specialize(where Belief == LowRankBelief<Float>)
+  @_specialize(where Belief == DiagonalBelief<Double>)
+  @_specialize(where Belief == DiagonalBelief<Float>)
   func outcome() throws -> FilterOutcome {
     var own = self
     try own.settle()
