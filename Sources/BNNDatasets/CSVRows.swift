@@ -4,7 +4,7 @@
 /// call returns at once.
 struct CSVRows {
   let file: String
-  private let isStream: Bool
+  private let demandsLineEnd: Bool
   private let missing: MissingPolicy
   private let missingValues: MissingValues
   private let parser = DecimalParser()
@@ -77,7 +77,7 @@ struct CSVRows {
 
   init(file: String, options: TableOptions) {
     self.file = file
-    isStream = options.isStream
+    demandsLineEnd = options.demandsLineEnd
     missing = options.missing
     missingValues = MissingValues(options.missingValues)
   }
@@ -205,7 +205,7 @@ struct CSVRows {
     if cells == 0 {
       if columnNames.count == 1 { blankLines += 1 }
     } else if headerIsComplete {
-      if failure == nil { finishRow(cells: cells, isCutOff: isStream && terminator < 0) }
+      if failure == nil { finishRow(cells: cells, isCutOff: demandsLineEnd && terminator < 0) }
     } else {
       headerIsComplete = true
     }

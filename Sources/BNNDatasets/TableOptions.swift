@@ -57,9 +57,11 @@ public struct TableOptions: Sendable, Equatable {
   /// Further texts that mean a missing value, in any case; one that is a number means every cell of that value.
   public var missingValues: [String]
   public var unseen: UnseenPolicy
-  /// Whether rows are wanted as they arrive: a block of a csv table is what there is of it, the rows before a bad one are given
-  /// before the error, and a last row without a line end is an error, since it may have been cut off.
+  /// Whether rows are wanted as they arrive: a block of a csv table is what there is of it, and the rows before a bad one are
+  /// given before the error.
   public var isStream = false
+  /// Whether a last row of a csv table without a line end is an error, since it may have been cut off.
+  public var demandsLineEnd = false
 
   public init(
     delimiter: UInt8 = UInt8(ascii: ","), format: TableFormat? = nil, missing: MissingPolicy = .error,

@@ -45,7 +45,7 @@ extension Fit {
         threads: global.workers, progress: progress)
     }
     return try Posterior.kalmanOnePass(
-      spec, settings: settings, filter: FilterSettings(usesSinglePrecision: singlePrecision ? true : nil),
+      spec, settings: settings, usesSinglePrecision: singlePrecision ? true : nil, forgetting: forgetting.setting,
       likelihood: likelihood, schema: schema, features: dataset.featureMatrix, targets: dataset.targetMatrix,
       weights: dataset.weights, normalisation: normalisation, standardised: rule != .none, prior: prior,
       members: members, seed: global.seed, threads: global.workers, progress: progress)

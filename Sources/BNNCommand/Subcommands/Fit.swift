@@ -115,6 +115,14 @@ struct Fit: ParsableCommand {
       """)
   var onePass = false
 
+  @Option(
+    name: .long,
+    help: """
+      kalman with --one-pass only: what earlier rows count before each row, more than 0 and at most 1, or auto (by how well \
+      the rows were predicted).
+      """)
+  var forgetting = AutoSetting(argument: "auto")!
+
   @Flag(name: .long, help: "kalman with --one-pass only: single precision, at about half the time.")
   var singlePrecision = false
 
@@ -135,6 +143,10 @@ struct Fit: ParsableCommand {
         "--structure, --layers, --curvature and --prior-per belong to --method laplace or kalman")
     }
     if onePass, method != Method.kalman.rawValue { throw ValidationError("--one-pass belongs to --method kalman") }
+    if case .given(let tau) = forgetting.setting {
+      guard onePass else { throw ValidationError("--forgetting belongs to --one-pass") }
+      guard tau > 0, tau <= 1 else { throw ValidationError("--forgetting is more than 0 and at most 1; got \(tau)") }
+    }
     if singlePrecision, !onePass { throw ValidationError("--single-precision belongs to --one-pass") }
     if onePass, laplace.curvature != "ggn" || laplace.priorPer != PriorScope.network.rawValue || training.epochs != nil
     {
@@ -234,6 +246,7 @@ struct Fit: ParsableCommand {
     if onePass {
       settings[UpdateSetting.onePass] = "true"
       if singlePrecision { settings[UpdateSetting.precision] = "single" }
+      if case .given(let tau) = forgetting.setting { settings[UpdateSetting.forgetting] = "\(tau)" }
     }
     if trained {
       let own = training.settings(

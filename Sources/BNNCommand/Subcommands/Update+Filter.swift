@@ -16,7 +16,8 @@ extension Update {
     let prior = file.posterior
     let keeps = data == "-" || filter.saveEvery != nil
     var options = levels.apply(to: tables.options)
-    options.isStream = data == "-"
+    options.isStream = keeps
+    options.demandsLineEnd = data == "-"
     let stream = try FilterStream(self, file, output: output)
     let reader = try DatasetReader(
       path: data, labels: labels.file, schema: prior.model.schema, options: options, readsTime: true)

@@ -22,7 +22,7 @@ protocol RowFilter: Sendable {
   func outcome() throws -> FilterOutcome
 }
 
-struct FilterOutcome {
+struct FilterOutcome: Sendable {
   /// All weights.
   var theta: [Double]
   var state: LaplaceState
