@@ -15,15 +15,18 @@ let package = Package(
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2")
   ],
   targets: [
-    // MARK: Floor 0: the C headers
+    // MARK: Floor 0: C
     .systemLibrary(name: "CGSL", providers: [.apt(["libgsl-dev"])]),
     .systemLibrary(name: "COpenBLAS", providers: [.apt(["libopenblas-dev"])]),
     .systemLibrary(name: "CZlib", providers: [.apt(["zlib1g-dev"])]),
     .systemLibrary(name: "CLibCSV", providers: [.apt(["libcsv-dev"])]),
     .systemLibrary(name: "CXXHash", providers: [.apt(["libxxhash-dev"])]),
 
+    // Elementwise loops for several widths of vectors: what Swift cannot choose when the program starts.
+    .target(name: "CVectorLoops", linkerSettings: math),
+
     // MARK: Floor 1: numbers, chance, bytes
-    .target(name: "BNNLinearAlgebra", dependencies: ["COpenBLAS"], linkerSettings: math),
+    .target(name: "BNNLinearAlgebra", dependencies: ["COpenBLAS", "CVectorLoops"], linkerSettings: math),
     .target(name: "BNNProbability", dependencies: ["CGSL"], linkerSettings: math),
     .target(name: "BNNSafetensors", exclude: ["ATTACKS.md"]),
 

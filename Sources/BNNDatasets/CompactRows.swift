@@ -73,6 +73,12 @@ public struct CompactRows: Sendable {
     return features
   }
 
+  /// The features in their own units, in double precision, as they were appended. Afterwards there are no features here.
+  public mutating func takeFeatures() -> [Double] {
+    defer { (singles, doubles) = ([], []) }
+    return isSingle ? singles.map { Double($0) } : doubles
+  }
+
   fileprivate func fitted(_ rule: NormalisationRule, _ targetKind: TargetKind) -> Normalisation {
     isSingle
       ? .fit(features: singles, targets: targets, rows: rows, weights: weights, rule: rule, targetKind: targetKind)

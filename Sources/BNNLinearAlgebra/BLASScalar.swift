@@ -21,8 +21,19 @@ public protocol BLASScalar: BinaryFloatingPoint, SIMDScalar, Codable, Sendable {
   /// The number in double precision; the standard library's conversion between generic types is not specialised.
   var doubleValue: Double { get }
   static func exponential(_ x: Self) -> Self
-  /// tanh of every entry, in place.
+  /// max(0, z) of every entry, in place; NaN stays NaN.
+  static func rectify(_ z: UnsafeMutableBufferPointer<Self>)
+  /// g ← 0 where h ≤ 0.
+  static func rectify(_ g: UnsafeMutableBufferPointer<Self>, where h: UnsafeBufferPointer<Self>)
+  /// tanh of every entry, in place, within 4 ulps of the value at any size of it; NaN stays NaN.
   static func hyperbolicTangents(_ z: UnsafeMutableBufferPointer<Self>)
+  /// g ← g(1 − h²).
+  static func scaleByTanhSlope(_ g: UnsafeMutableBufferPointer<Self>, at h: UnsafeBufferPointer<Self>)
+  /// A step of Adam for `count` weights with the gradient g + pull: m ← 0.9m + 0.1(g + pull), v ← 0.999v + 0.001(g + pull)²,
+  /// θ ← θ − length·m/(root·√v + 10⁻⁸).
+  static func adamStep(
+    _ theta: UnsafeMutablePointer<Self>, gradient: UnsafePointer<Self>, pull: UnsafePointer<Self>,
+    first: UnsafeMutablePointer<Self>, second: UnsafeMutablePointer<Self>, count: Int, length: Self, root: Self)
   static func complementaryErrorFunction(_ x: Self) -> Self
   /// log(1 + x).
   static func logOnePlus(_ x: Self) -> Self
@@ -51,22 +62,6 @@ extension Double: BLASScalar {
   @inline(__always) public var doubleValue: Double { self }
   @inline(__always) public static func exponential(_ x: Double) -> Double { exp(x) }
 
-  /// By its exponential identity: a third of libm's time, and never off by more than ε = 2.2e-16 (the worst of 2e7 points
-  /// was 1.65e-16; up to 5.4 ulps of the value just above 1/4); near 0, where the identity would lose relative accuracy,
-  /// libm's.
-  public static func hyperbolicTangents(_ z: UnsafeMutableBufferPointer<Double>) {
-    for i in z.indices {
-      let x = z[i]
-      let size = abs(x)
-      if size < 0.25 {
-        z[i] = tanh(x)
-      } else {
-        let value = size > 20 ? 1 : 1 - 2 / (exp(2 * size) + 1)
-        z[i] = x < 0 ? -value : value
-      }
-    }
-  }
-
   @inline(__always) public static func complementaryErrorFunction(_ x: Double) -> Double { erfc(x) }
   @inline(__always) public static func logOnePlus(_ x: Double) -> Double { log1p(x) }
 }
@@ -93,41 +88,6 @@ extension Float: BLASScalar {
 
   @inline(__always) public var doubleValue: Double { Double(self) }
   @inline(__always) public static func exponential(_ x: Float) -> Float { expf(x) }
-
-  /// By the same identity on vectors of 16, off by at most 1.2e-7 absolutely (ε of the type); NaN stays NaN.
-  public static func hyperbolicTangents(_ z: UnsafeMutableBufferPointer<Float>) {
-    guard let start = z.baseAddress else { return }
-    let raw = UnsafeMutableRawPointer(start)
-    let whole = z.count / 16 * 16
-    for i in stride(from: 0, to: whole, by: 16) {
-      let place = raw + i * MemoryLayout<Float>.stride
-      let x = place.loadUnaligned(as: SIMD16<Float>.self)
-      place.storeBytes(of: hyperbolicTangents(x), as: SIMD16<Float>.self)
-    }
-    guard whole < z.count else { return }
-    var rest = SIMD16<Float>.zero
-    for i in whole..<z.count { rest[i - whole] = z[i] }
-    rest = hyperbolicTangents(rest)
-    for i in whole..<z.count { z[i] = rest[i - whole] }
-  }
-
-  /// sign(x)·(1 − 2/(e^{2|x|} + 1)), e^y = 2^k e^r with r the rest of y by log 2, e^r by its series to r⁷.
-  @inline(__always) private static func hyperbolicTangents(_ x: SIMD16<Float>) -> SIMD16<Float> {
-    let negative = x .< 0
-    let size = x.replacing(with: -x, where: negative)
-    // Beyond 9 the value is 1 to rounding. A comparison with NaN is false and leaves it.
-    let y = 2 * size.replacing(with: 9, where: size .> 9)
-    // Adding 1.5·2²³ rounds to a whole number and leaves it in the low bits.
-    let shifted = y * 1.442_695_04 + 12_582_912
-    let k = shifted - 12_582_912
-    let r = (y - k * 0.693_145_752) - k * 1.428_606_8e-6
-    var series = SIMD16<Float>(repeating: 1 / 5040)
-    for coefficient: Float in [1 / 720, 1 / 120, 1 / 24, 1 / 6, 0.5, 1, 1] { series = series * r + coefficient }
-    let bits = (unsafeBitCast(shifted, to: SIMD16<UInt32>.self) &<< 23) &+ (127 << 23)
-    let power = unsafeBitCast(bits, to: SIMD16<Float>.self)
-    let value = 1 - 2 / (series * power + 1)
-    return value.replacing(with: -value, where: negative)
-  }
 
   @inline(__always) public static func complementaryErrorFunction(_ x: Float) -> Float { erfcf(x) }
   @inline(__always) public static func logOnePlus(_ x: Float) -> Float { log1pf(x) }

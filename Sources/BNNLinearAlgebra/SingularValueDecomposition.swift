@@ -57,6 +57,12 @@ public struct SymmetricEigen: Sendable {
     self.vectors = Matrix(rows: matrix.rows, columns: matrix.rows, storage: vectors)
   }
 
+  /// Of the zero matrix.
+  public init(zeroOfOrder n: Int) {
+    values = [Double](repeating: 0, count: n)
+    vectors = .identity(n)
+  }
+
   /// The eigenvalues alone, ascending, in about half the time. Only the upper triangle is read.
   ///
   /// - Throws: `LinearAlgebraError.notConverged`.

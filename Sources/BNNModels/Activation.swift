@@ -17,7 +17,7 @@ public enum Activation: String, Codable, CaseIterable, Sendable {
     switch self {
     case .identity: break
     case .tanh: Scalar.hyperbolicTangents(z)
-    case .relu: for i in z.indices { z[i] = z[i] < 0 ? 0 : z[i] }
+    case .relu: Scalar.rectify(z)
     case .gelu: for i in z.indices { z[i] *= normalCDF(z[i]) }
     case .sigmoid: for i in z.indices { z[i] = LinkFunctions.logistic(z[i]) }
     case .softplus:
@@ -33,9 +33,8 @@ public enum Activation: String, Codable, CaseIterable, Sendable {
   ) {
     switch self {
     case .identity: break
-    case .tanh: for i in g.indices { g[i] *= 1 - h[i] * h[i] }
-    // Not `h > 0 ? g : 0`: a NaN among the values must stay one.
-    case .relu: for i in g.indices { g[i] = h[i] <= 0 ? 0 : g[i] }
+    case .tanh: Scalar.scaleByTanhSlope(g, at: h)
+    case .relu: Scalar.rectify(g, where: h)
     case .gelu: for i in g.indices { g[i] *= normalCDF(z[i]) + z[i] * normalDensity(z[i]) }
     case .sigmoid: for i in g.indices { g[i] *= h[i] * (1 - h[i]) }
     case .softplus: for i in g.indices { g[i] *= LinkFunctions.logistic(z[i]) }

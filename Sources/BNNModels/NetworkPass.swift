@@ -127,47 +127,58 @@ public struct NetworkPass<Scalar: BLASScalar> {
         }
       }
     }
-    for index in stride(from: top, through: lowest, by: -1) {
+    var own = deltas[top]
+    deltas[top] = []
+    for s in 0..<r { throughActivation(top, &own, from: s * size, rows: 0..<m) }
+    deltas[top] = own
+    for index in stride(from: top, to: lowest, by: -1) {
       let layer = layers[index]
-      throughActivation(index)
-      guard index > lowest else { break }
       Self.fit(&deltas[index - 1], r * m * layer.inputs)
       var below = deltas[index - 1]
       deltas[index - 1] = []
-      below.withUnsafeMutableBufferPointer { below in
-        deltas[index].withUnsafeBufferPointer { delta in
-          theta.withUnsafeBufferPointer { theta in
-            guard let below = below.baseAddress, let delta = delta.baseAddress, let theta = theta.baseAddress, m > 0
-            else { return }
-            Scalar.gemm(
-              transposeA: false, transposeB: false, m: r * m, n: layer.inputs, k: layer.outputs, alpha: 1, a: delta,
-              lda: layer.outputs, b: theta + layer.offset, ldb: layer.inputs, beta: 0, c: below, ldc: layer.inputs)
+      // So few rows at a time that they are still in the cache when they go through the activation.
+      for s in 0..<r {
+        for start in stride(from: 0, to: m, by: Self.slice) {
+          let rows = start..<min(start + Self.slice, m)
+          let first = s * m + start
+          below.withUnsafeMutableBufferPointer { below in
+            deltas[index].withUnsafeBufferPointer { delta in
+              theta.withUnsafeBufferPointer { theta in
+                guard let below = below.baseAddress, let delta = delta.baseAddress, let theta = theta.baseAddress
+                else { return }
+                Scalar.gemm(
+                  transposeA: false, transposeB: false, m: rows.count, n: layer.inputs, k: layer.outputs, alpha: 1,
+                  a: delta + first * layer.outputs, lda: layer.outputs, b: theta + layer.offset, ldb: layer.inputs,
+                  beta: 0, c: below + first * layer.inputs, ldc: layer.inputs)
+              }
+            }
           }
+          throughActivation(index - 1, &below, from: s * m * layer.inputs, rows: rows)
         }
       }
       deltas[index - 1] = below
     }
   }
 
-  private mutating func throughActivation(_ index: Int) {
+  /// Rows of a backward step; fixed, since it may decide bits.
+  private static var slice: Int { 256 }
+
+  /// δ ← δ · h′ for some rows of the root that begins at `first`.
+  private func throughActivation(_ index: Int, _ delta: inout [Scalar], from first: Int, rows: Range<Int>) {
     let layer = layers[index]
-    guard layer.activation != .identity else { return }
-    let size = rows * layer.outputs
-    let roots = roots
-    var delta = deltas[index]
-    deltas[index] = []
+    guard layer.activation != .identity, !rows.isEmpty else { return }
+    let own = (rows.lowerBound * layer.outputs)..<(rows.upperBound * layer.outputs)
     delta.withUnsafeMutableBufferPointer { delta in
       values[index].withUnsafeBufferPointer { h in
         preactivations[index].withUnsafeBufferPointer { z in
-          for s in 0..<roots {
-            layer.activation.backward(
-              preactivation: z, value: UnsafeBufferPointer(rebasing: h[0..<size]),
-              gradient: UnsafeMutableBufferPointer(rebasing: delta[(s * size)..<((s + 1) * size)]))
-          }
+          layer.activation.backward(
+            preactivation: layer.activation.derivativeNeedsPreactivation ? UnsafeBufferPointer(rebasing: z[own]) : z,
+            value: UnsafeBufferPointer(rebasing: h[own]),
+            gradient: UnsafeMutableBufferPointer(
+              rebasing: delta[(first + own.lowerBound)..<(first + own.upperBound)]))
         }
       }
     }
-    deltas[index] = delta
   }
 
   /// gradient ← Σᵢ Jᵢᵀgᵢ in θ's order for the layers from `lowest` up, after a backward pass with one root down to it.

@@ -216,10 +216,22 @@ import Testing
   }
 
   /// One sine, D1 its left half and D2 its right: the features of a network that saw the left half alone follow the right one
-  /// less well than those of a network trained on both. Moving closes more than half of what staying leaves of that (with
-  /// other draws, frequencies and widths it was .75 to .95).
+  /// less well than those of a network trained on both. Moving closes more than half of what staying leaves of that, over
+  /// five draws: which optimum a single network finds hangs on rounding.
   @Test func movingClosesMoreThanStaying() throws {
-    var gen = Gen(seed: 8)
+    let all = try (0..<5).map { try sineErrors(Gen(seed: 8 + $0)) }
+    let (before, stayed, moved, union) = (
+      all.map(\.before).min() ?? 0, all.reduce(0) { $0 + $1.stayed }, all.reduce(0) { $0 + $1.moved },
+      all.reduce(0) { $0 + $1.union }
+    )
+    let figures = Comment(rawValue: "\(all)")
+    // Half of the noise is what 160 rows leave of it and room; D1 alone knows nothing of the right half, where y is of size 1.
+    #expect(before > 0.3 && union / 5 < 0.05, figures)
+    #expect(stayed - moved > 0.5 * (stayed - union) && stayed > 1.5 * union, figures)
+  }
+
+  private func sineErrors(_ seeded: Gen) throws -> (before: Double, stayed: Double, moved: Double, union: Double) {
+    var gen = seeded
     let n = 160
     let x = Matrix(
       rows: n, columns: 1, storage: (0..<n).map { -3 + 6 * (Double($0) + gen.stream.uniform()) / Double(n) })
@@ -244,14 +256,10 @@ import Testing
     }
     let first = try train(left, .movingTangent)
     let union = try error(train(rows, .tangent))
-    let (before, stayed, moved) = (
+    return (
       try error(first), try error(update(first, right, moving: false).posterior),
-      try error(update(first, right).posterior)
+      try error(update(first, right).posterior), union
     )
-    let figures: Comment = "before \(before), stayed \(stayed), moved \(moved), union \(union)"
-    // Half of the noise is what 160 rows leave of it and room; D1 alone knows nothing of the right half, where y is of size 1.
-    #expect(before > 0.3 && union < 0.05, figures)
-    #expect(stayed - moved > 0.5 * (stayed - union) && stayed > 1.5 * union, figures)
   }
 
   @Test func whatCannotBe() throws {

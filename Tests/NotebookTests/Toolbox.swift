@@ -70,6 +70,7 @@ struct Toolbox: Sendable {
     for name in ["CGSL", "COpenBLAS", "CZlib", "CLibCSV", "CXXHash"] {
       words += ["-Xcc", "-fmodule-map-file=\(Self.repository)/Sources/\(name)/module.modulemap"]
     }
+    words += ["-Xcc", "-fmodule-map-file=\(Self.products)/CVectorLoops.build/module.modulemap"]
     words += [source, "-o", program] + (try objects())
     words += ["gsl", "openblas", "z", "csv", "xxhash", "m"].map { "-l\($0)" }
     return try await run(words)
@@ -80,7 +81,7 @@ struct Toolbox: Sendable {
     let files = FileManager.default
     let others = ["BNNCommand.build", "BNNTestSupport.build"]
     return try files.contentsOfDirectory(atPath: Self.products).sorted().flatMap { name -> [String] in
-      guard name.hasPrefix("BNN"), name.hasSuffix(".build"), !others.contains(name) else { return [] }
+      guard name.hasPrefix("BNN") || name == "CVectorLoops.build", name.hasSuffix(".build"), !others.contains(name) else { return [] }
       let sources = "\(Self.repository)/Sources/\(name.dropLast(".build".count))"
       let present = Set(
         (files.enumerator(atPath: sources)?.compactMap { ($0 as? String)?.split(separator: "/").last.map(String.init) })

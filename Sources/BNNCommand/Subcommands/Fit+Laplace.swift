@@ -22,21 +22,14 @@ extension Fit {
   /// Whether the method that was asked for keeps a Gaussian over the network's weights.
   var keepsCurvature: Bool { method.flatMap(Method.init)?.keepsCurvature == true }
 
-  /// Laplace's posterior of D1, or the one that a filter continues.
-  private func fitted(
+  /// The posterior that a filter continues.
+  private func filtered(
     _ spec: NetworkSpec, _ settings: LaplaceSettings, _ likelihood: LikelihoodKind, _ schema: Schema,
     _ dataset: Dataset, _ rule: NormalisationRule, _ prior: PriorSettings, _ training: TrainingSettings,
     _ console: Console
   ) throws -> (posterior: Posterior, report: UpdateReport) {
     let normalisation = Normalisation.fit(dataset, rule: rule, targetKind: schema.targetKind)
     let progress: @Sendable (Double, String) -> Void = { _, message in console.progress(message) }
-    guard method == Method.kalman.rawValue else {
-      return try Posterior.laplace(
-        spec, settings: settings, likelihood: likelihood, schema: schema, features: dataset.featureMatrix,
-        targets: dataset.targetMatrix, weights: dataset.weights, normalisation: normalisation,
-        standardised: rule != .none, prior: prior, training: training, members: members, seed: global.seed,
-        threads: global.workers, progress: progress)
-    }
     guard onePass else {
       return try Posterior.kalman(
         spec, settings: settings, likelihood: likelihood, schema: schema, features: dataset.featureMatrix,
@@ -83,11 +76,25 @@ extension Fit {
     }
     let settings = try laplace.settings(
       for: network, isLinearised: isTangent, filters: method == Method.kalman.rawValue)
-    let (dataset, summary) = try readAll(reader, header: header, console)
     let rule = normalisationRule(reader.format)
-    let fitted = try fitted(
-      spec, settings, likelihood, schema, dataset, rule, prior,
-      training.settings(rows: dataset.rows, weights: network.parameterCount), console)
+    if method == Method.kalman.rawValue {
+      let (dataset, summary) = try readAll(reader, header: header, console)
+      let fitted = try filtered(
+        spec, settings, likelihood, schema, dataset, rule, prior,
+        training.settings(rows: dataset.rows, weights: network.parameterCount), console)
+      console.clearProgress()
+      return (fitted, summary)
+    }
+    var summary = BatchSummary()
+    let rows = try CompactRows(readingAll: reader) { summary.add($0) }
+    let count = rows.rows
+    try finish(&summary, reader, rows: count, header: header, console)
+    let normalisation = Normalisation.fit(rows, rule: rule, targetKind: schema.targetKind)
+    let fitted = try Posterior.laplace(
+      spec, settings: settings, likelihood: likelihood, schema: schema, rows: consume rows,
+      normalisation: normalisation, standardised: rule != .none, prior: prior,
+      training: training.settings(rows: count, weights: network.parameterCount), members: members,
+      seed: global.seed, threads: global.workers, progress: { _, message in console.progress(message) })
     console.clearProgress()
     return (fitted, summary)
   }

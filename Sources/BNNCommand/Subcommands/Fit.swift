@@ -337,16 +337,23 @@ struct Fit: ParsableCommand {
     _ reader: DatasetReader, header: [String], _ console: Console
   ) throws -> (dataset: Dataset, summary: BatchSummary) {
     let dataset = try Dataset(readingAll: reader)
-    remark(on: reader, console, expected: Set(unused(header)))
     var summary = BatchSummary()
     summary.add(dataset)
+    try finish(&summary, reader, rows: dataset.rows, header: header, console)
+    return (dataset, summary)
+  }
+
+  /// What follows when all rows have been read.
+  func finish(
+    _ summary: inout BatchSummary, _ reader: DatasetReader, rows: Int, header: [String], _ console: Console
+  ) throws {
+    remark(on: reader, console, expected: Set(unused(header)))
     summary.finish(reader)
-    guard dataset.rows >= 2 else {
+    guard rows >= 2 else {
       throw CommandFailure(
-        ExitStatus.badData, "a network needs at least two rows to start from, got \(dataset.rows)", file: reader.file,
+        ExitStatus.badData, "a network needs at least two rows to start from, got \(rows)", file: reader.file,
         remedy: "fit on more rows, or use --method linear, which takes one row at a time")
     }
-    return (dataset, summary)
   }
 
   private func checkSubspace(_ count: Int, weights: Int) throws {

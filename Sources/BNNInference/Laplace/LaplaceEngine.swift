@@ -130,20 +130,16 @@ struct LaplaceEngine<Scalar: BLASScalar>: Sendable {
       let evidence = stopwatch.lap()
       outcome = try formed(at: optimum, values, seed: seed)
       outcome.timings.evidence += evidence
-    } else if hasNoise {
-      try tune(&values, theta, open, seed: seed)
-      let evidence = stopwatch.lap()
-      outcome = try formed(at: try settled(theta, values), values, seed: seed)
-      outcome.timings.evidence += evidence
     } else {
-      // Without noise the curvature that tunes the prior is the posterior's.
-      let curvature = curvature(at: theta, 1, seed: seed)
+      // The curvature that tunes prior and noise is the posterior's, if the weights stay: at another noise it is scaled.
+      let unit = curvature(at: theta, 1, seed: seed)
       let lap = stopwatch.lap()
-      try tune(&values, theta, open, known: curvature, seed: seed)
+      try tune(&values, theta, open, by: unit)
       let evidence = stopwatch.lap()
       let optimum = try settled(theta, values)
       let isKnown = optimum == theta && !settings.isLinearised
-      outcome = try formed(at: optimum, values, known: isKnown ? curvature : nil, seed: seed)
+      outcome = try formed(
+        at: optimum, values, known: isKnown ? atNoise(values.noiseVariance, unit) : nil, seed: seed)
       outcome.timings.curvature += lap
       outcome.timings.evidence += evidence
     }
@@ -169,6 +165,14 @@ struct LaplaceEngine<Scalar: BLASScalar>: Sendable {
 
   /// Whether training ends at an optimum.
   var isSettled: Bool { training.epochs == nil && !isLarge }
+
+  /// A curvature at unit noise at another one: 1/σ² of it, but of the empirical Fisher matrix, a square of gradients, 1/σ⁴.
+  private func atNoise(_ variance: Double, _ unit: AnyCurvature) -> AnyCurvature {
+    guard hasNoise else { return unit }
+    var result = unit
+    result.scale(by: settings.curvature == .empiricalFisher ? 1 / (variance * variance) : 1 / variance)
+    return result
+  }
 
   func curvature(at theta: [Double], _ variance: Double, seed: RandomStream) -> AnyCurvature {
     loss(variance).curvature(
@@ -225,7 +229,7 @@ struct LaplaceEngine<Scalar: BLASScalar>: Sendable {
         let own = MinibatchPasses(epochs: share, stream: seed.split(2).split(UInt64(round)))
         theta = minibatches?(theta, values, own) ?? minibatchTrained(from: theta, values, own)
         try check(theta)
-        if round + 1 < rounds { try tune(&values, theta, open, seed: seed) }
+        if round + 1 < rounds { try tuneRoughly(&values, theta, open, seed: seed) }
       }
       try checkConvergence(from: start, to: theta, variance)
       return theta
@@ -236,7 +240,7 @@ struct LaplaceEngine<Scalar: BLASScalar>: Sendable {
       theta = LBFGS(maximumIterations: iterations).minimise(from: theta) { objective.evaluate($0) }.theta
       try check(theta)
       progress(Double(round + 1) / Double(schedule.count + 1), "training: round \(round + 1) of \(schedule.count)")
-      try tune(&values, theta, open, seed: seed)
+      if open.prior || open.noise { try tune(&values, theta, open, by: curvature(at: theta, 1, seed: seed)) }
     }
     guard isLarge else { return theta }
     let objective = wholeObjective(values, theta)
@@ -264,6 +268,15 @@ struct LaplaceEngine<Scalar: BLASScalar>: Sendable {
     guard last < max(2 * first, first + 1) else { throw UpdateError.diverged(from: first, to: last) }
   }
 
+  /// The loss of about so many rows, evenly spread; at unit noise.
+  private func sample(rows count: Int) -> NetworkLoss<Scalar> {
+    let d = network.spec.inputs
+    let indices = Array(stride(from: 0, to: y.rows, by: max(1, y.rows / count)))[...]
+    return NetworkLoss(
+      network: network, likelihood: likelihood(1), x: indices.flatMap { x[($0 * d)..<(($0 + 1) * d)] },
+      y: y.gathering(indices), weights: weights.map { own in indices.map { own[$0] } }, threads: threads)
+  }
+
   /// −log p a row over the first rows.
   private func sampleLoss(_ theta: [Double], _ variance: Double) -> Double {
     let count = min(y.rows, 4096)
@@ -282,21 +295,31 @@ struct LaplaceEngine<Scalar: BLASScalar>: Sendable {
       precisionTimes: { zip(prior, $0).map { $0 * $1 } })
   }
 
-  /// (δ, σ²) ← the evidence's, in the structure and over the layers of the posterior.
-  func tune(
-    _ values: inout LaplaceTuning.Values, _ theta: [Double], _ open: (prior: Bool, noise: Bool),
-    known: AnyCurvature? = nil, seed: RandomStream
+  /// (δ, σ²) ← the evidence's while training goes on, by Kronecker products of some of the rows: the next round begins from
+  /// them, and the last word is had once it has ended.
+  private func tuneRoughly(
+    _ values: inout LaplaceTuning.Values, _ theta: [Double], _ open: (prior: Bool, noise: Bool), seed: RandomStream
   ) throws {
     guard open.prior || open.noise else { return }
-    let unit = loss(1)
-    let curvature = known ?? curvature(at: theta, 1, seed: seed)
+    let part = sample(rows: 2048)
+    let empty = AnyCurvature(.kronecker, layers: Array(shapes[chosen]))
+    var rough = part.curvature(theta, kind: settings.curvature, chosen: chosen, empty: empty, stream: seed.split(3))
+    rough.scale(by: Double(y.rows) / Double(part.y.rows))
+    try tune(&values, theta, open, by: rough)
+  }
+
+  /// (δ, σ²) ← the evidence's, by the curvature at unit noise over the layers of the posterior.
+  func tune(
+    _ values: inout LaplaceTuning.Values, _ theta: [Double], _ open: (prior: Bool, noise: Bool), by curvature: AnyCurvature
+  ) throws {
+    guard open.prior || open.noise else { return }
     let squares = chosen.map { index in
       theta[network.parameterRange(ofLayers: index..<(index + 1))].reduce(0) { $0 + $1 * $1 }
     }
     guard case .layers(var prior) = values.prior else { preconditionFailure("training has one precision a layer") }
     let isPerLayer = settings.priorScope == .layer
     let found = LaplaceTuning(
-      sweep: try curvature.sweep(), squares: squares, residuals: hasNoise ? unit.residuals(theta) : nil,
+      sweep: try curvature.sweep(), squares: squares, residuals: hasNoise ? loss(1).residuals(theta) : nil,
       isPerLayer: isPerLayer
     ).tuned(Array(prior[chosen]), values.noiseVariance, tunesPrior: open.prior, tunesNoise: open.noise)
     values.noiseVariance = found.noiseVariance

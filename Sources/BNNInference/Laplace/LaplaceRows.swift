@@ -17,6 +17,20 @@ struct LaplaceRows: Sendable {
 
   init(parameters: Int) { isSingle = parameters > Self.doubleLimit }
 
+  /// All rows of D1; the features' memory is used again where that can be.
+  init(parameters: Int, taking batch: consuming CompactRows, relativeWeights: [Double]?, normalisation: Normalisation) {
+    self.init(parameters: parameters)
+    rows = batch.rows
+    weights = relativeWeights
+    targets = normalisation.targets(Matrix(rows: rows, columns: batch.targetCount, storage: batch.targets)).storage
+    if isSingle {
+      single = batch.takeNormalised(by: normalisation)
+    } else {
+      let features = Matrix(rows: rows, columns: batch.featureCount, storage: batch.takeFeatures())
+      double = normalisation.features(features).storage
+    }
+  }
+
   /// Appends rows in their own units.
   mutating func append(
     features: Matrix, targets y: Matrix, relativeWeights: ArraySlice<Double>?, normalisation: Normalisation

@@ -47,6 +47,25 @@ extension Posterior {
     prior: PriorSettings = PriorSettings(), training: TrainingSettings = TrainingSettings(), members: Int = 1,
     seed: UInt64 = 0, threads: Int = 1, progress: @escaping @Sendable (Double, String) -> Void = { _, _ in }
   ) throws -> (posterior: Posterior, report: UpdateReport) {
+    var rows = CompactRows(
+      featureCount: features.columns, targetCount: targets.columns, isWeighted: weights != nil)
+    rows.append(
+      Dataset(
+        features: features.storage, featureCount: features.columns, targets: targets.storage,
+        targetCount: targets.columns, rows: features.rows, weights: weights))
+    return try laplace(
+      spec, settings: settings, likelihood: likelihood, schema: schema, rows: consume rows, normalisation: normalisation,
+      standardised: standardised, prior: prior, training: training, members: members, seed: seed, threads: threads,
+      progress: progress)
+  }
+
+  /// The same of rows whose memory is used again: of a large data set there is one copy.
+  public static func laplace(
+    _ spec: NetworkSpec, settings: LaplaceSettings, likelihood: LikelihoodKind = .gaussian, schema: Schema,
+    rows batch: consuming CompactRows, normalisation: Normalisation, standardised: Bool = true,
+    prior: PriorSettings = PriorSettings(), training: TrainingSettings = TrainingSettings(), members: Int = 1,
+    seed: UInt64 = 0, threads: Int = 1, progress: @escaping @Sendable (Double, String) -> Void = { _, _ in }
+  ) throws -> (posterior: Posterior, report: UpdateReport) {
     guard !prior.isFlat else {
       throw UpdateError.unsuitable("a Laplace posterior of a network needs a prior; a flat one is not proper")
     }
@@ -65,12 +84,10 @@ extension Posterior {
         likelihood: likelihood, laplace: settings),
       normalisation: normalisation, members: [], rows: 0,
       certificate: laplaceCertificate(settings, likelihood, standardised: standardised), lineage: [])
-    try start.checkTargets(targets)
-    var collected = LaplaceRows(parameters: network.parameterCount)
-    let relative = try normalisation.relative(weights)
-    collected.append(
-      features: features, targets: targets, relativeWeights: relative?[...], normalisation: normalisation)
-    let rows = collected
+    try start.checkTargets(Matrix(rows: batch.rows, columns: batch.targetCount, storage: batch.targets))
+    let relative = try normalisation.relative(batch.weights)
+    let rows = LaplaceRows(
+      parameters: network.parameterCount, taking: consume batch, relativeWeights: relative, normalisation: normalisation)
     let root = RandomStream(seed: seed)
     let known: Double? =
       if case .given(let sd) = prior.noise {

@@ -31,7 +31,7 @@ struct Adam<Scalar: BLASScalar>: Sendable {
       prior.withUnsafeBufferPointer { prior in
         theta.withUnsafeBufferPointer { theta in
           mean.withUnsafeBufferPointer { mean in
-            for j in pull.indices { pull[j] = prior[j] * (theta[start + j] - mean[j]) }
+            for j in pull.indices { pull[j] = prior[j] * (theta[start &+ j] - mean[j]) }
           }
         }
       }
@@ -46,24 +46,22 @@ struct Adam<Scalar: BLASScalar>: Sendable {
   ) {
     precondition(theta.count == first.count && gradient.count == first.count, "one gradient entry per weight")
     step += 1
-    let (beta1, beta2, epsilon): (Scalar, Scalar, Scalar) = (0.9, 0.999, 1e-8)
     // m̂ = m/c₁ and v̂ = v/c₂.
     let length = Scalar(rate / (1 - pow(0.9, Double(step))))
     let root = Scalar(1 / (1 - pow(0.999, Double(step))).squareRoot())
+    precondition(pull.count >= range.count && range.upperBound <= theta.count, "a pull for every weight of the range")
     let start = range.lowerBound
     theta.withUnsafeMutableBufferPointer { theta in
       gradient.withUnsafeBufferPointer { gradient in
         first.withUnsafeMutableBufferPointer { first in
           second.withUnsafeMutableBufferPointer { second in
             pull.withUnsafeBufferPointer { pull in
-              for i in range {
-                let g = gradient[i] + pull[i - start]
-                let m = beta1 * first[i] + (1 - beta1) * g
-                let v = beta2 * second[i] + (1 - beta2) * g * g
-                first[i] = m
-                second[i] = v
-                theta[i] -= length * m / (v.squareRoot() * root + epsilon)
-              }
+              guard let theta = theta.baseAddress, let gradient = gradient.baseAddress, let pull = pull.baseAddress,
+                let first = first.baseAddress, let second = second.baseAddress
+              else { return }
+              Scalar.adamStep(
+                theta + start, gradient: gradient + start, pull: pull, first: first + start, second: second + start,
+                count: range.count, length: length, root: root)
             }
           }
         }

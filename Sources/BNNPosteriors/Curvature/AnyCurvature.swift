@@ -67,6 +67,8 @@ public enum AnyCurvature: Sendable, Equatable {
   /// Another batch, in the same structure.
   public mutating func append(_ batch: AnyCurvature) { modify { $0.append(erased: batch.value) } }
 
+  public mutating func scale(by factor: Double) { modify { $0.scale(by: factor) } }
+
   public func times(_ x: [Double]) -> [Double] { value.times(x) }
 
   public func factored(prior: PriorPrecision) throws(LinearAlgebraError) -> any CurvatureFactor {

@@ -31,6 +31,10 @@ public struct BlockCurvature: Curvature {
     for l in layers.indices { blocks[l].add(piece.blocks[l]) }
   }
 
+  public mutating func scale(by factor: Double) {
+    for l in blocks.indices { blocks[l].scale(by: factor) }
+  }
+
   public func times(_ x: [Double]) -> [Double] {
     layers.ranges.enumerated().flatMap { l, range in
       layers[l].flattened(blocks[l].times(layers[l].augmented(x[range])))

@@ -57,6 +57,8 @@ public protocol Curvature: Sendable, Equatable {
   mutating func add(_ piece: Self)
   /// H ← H + batch, rows of another batch, whose curvature was taken at other weights.
   mutating func append(_ batch: Self)
+  /// H ← factor·H, factor ≥ 0: of a Gaussian likelihood at another noise.
+  mutating func scale(by factor: Double)
   /// Hx for x in θ's order. Never through a dense P × P matrix, unless that is the structure.
   func times(_ x: [Double]) -> [Double]
   /// diag H in θ's order.

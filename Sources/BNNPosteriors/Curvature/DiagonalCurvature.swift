@@ -68,6 +68,8 @@ public struct DiagonalCurvature: Curvature {
     accumulate(1, piece.diagonal, into: &diagonal)
   }
 
+  public mutating func scale(by factor: Double) { for j in diagonal.indices { diagonal[j] *= factor } }
+
   public func times(_ x: [Double]) -> [Double] { zip(diagonal, x).map { $0 * $1 } }
 
   public func factored(prior: PriorPrecision) throws(LinearAlgebraError) -> DiagonalFactor {

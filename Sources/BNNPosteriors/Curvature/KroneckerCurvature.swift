@@ -56,6 +56,10 @@ public struct KroneckerCurvature: Curvature {
     for l in layers.indices { pairs[l] += batch.pairs[l].filter { $0.rows > 0 } }
   }
 
+  public mutating func scale(by factor: Double) {
+    for l in pairs.indices { for k in pairs[l].indices { pairs[l][k].deltas.scale(by: factor) } }
+  }
+
   /// Of the whole list: Σₖ GₖXAₖ/nₖ for every layer's X. O(pairs·Σ outputs·inputs·(outputs + inputs)).
   public func times(_ x: [Double]) -> [Double] {
     var result: [Double] = []

@@ -28,10 +28,12 @@ struct KroneckerSpectrum: PriorSweep {
     var spectra: [Layer] = []
     for (layer, pairs) in zip(layers, curvature.pairs) {
       precondition(pairs.count <= 1, "only a single product has a decomposition")
-      let pair = pairs.first ?? KroneckerPair(layer)
-      var deltas = pair.deltas
-      if pair.rows > 0 { deltas.scale(by: 1 / pair.rows) }
-      let (a, g) = (try SymmetricEigen(of: pair.inputs.upper), try SymmetricEigen(of: deltas.upper))
+      var (a, g) = (SymmetricEigen(zeroOfOrder: layer.inputs + 1), SymmetricEigen(zeroOfOrder: layer.outputs))
+      if let pair = pairs.first, pair.rows > 0 {
+        var deltas = pair.deltas
+        deltas.scale(by: 1 / pair.rows)
+        (a, g) = (try SymmetricEigen(of: pair.inputs.upper), try SymmetricEigen(of: deltas.upper))
+      }
       spectra.append(Layer(inputs: a, deltas: g, inputValues: Self.positive(a), deltaValues: Self.positive(g)))
     }
     self.spectra = spectra

@@ -48,6 +48,12 @@ public struct LowRankCurvature: Curvature {
     total.add(piece.total)
   }
 
+  public mutating func scale(by factor: Double) {
+    let root = factor.squareRoot()
+    for i in directions.storage.indices { directions.storage[i] *= root }
+    total.scale(by: factor)
+  }
+
   /// [B; rows] → its leading directions: QᵀM of M = [B; rows] where MMᵀ = Q diag(λ) Qᵀ.
   private mutating func stack(_ rows: Matrix) {
     guard rows.rows > 0 else { return }

@@ -20,6 +20,8 @@ struct PairSum: Sendable, Equatable {
 
   mutating func add(_ other: PairSum) { accumulate(1, other.values, into: &values) }
 
+  mutating func scale(by factor: Double) { for i in values.indices { values[i] *= factor } }
+
   @inline(__always) mutating func absorb<Scalar: BLASScalar>(_ factors: LayerFactors<Scalar>, weight: Double) {
     let (p, q) = (outputPairs, inputPairs)
     let slice = slice(of: factors.rows)

@@ -80,6 +80,43 @@ struct SymmetricSum: Sendable, Equatable {
     }
   }
 
+  /// The block that begins at (start, start) ← itself + a smaller sum.
+  mutating func add(_ block: SymmetricSum, at start: Int) {
+    let (n, m) = (dimension, block.dimension)
+    precondition(start >= 0 && start + m <= n, "a block of the matrix")
+    for i in 0..<m {
+      for j in i..<m { upper.storage[(start + i) * n + start + j] += block.upper.storage[i * m + j] }
+    }
+  }
+
+  /// Adds weight·AᵀB to the block (own, other), which lies above the diagonal; A and B are these columns of the same rows,
+  /// each of all columns.
+  mutating func add<Scalar: BLASScalar>(
+    productsOf rows: UnsafePointer<Scalar>, count: Int, _ own: Range<Int>, with other: Range<Int>, weight: Double
+  ) {
+    precondition(own.upperBound <= other.lowerBound && other.upperBound <= dimension, "a block above the diagonal")
+    let n = dimension
+    upper.storage.withUnsafeMutableBufferPointer { target in
+      guard let target = target.baseAddress.map({ $0 + own.lowerBound * n + other.lowerBound }), count > 0 else { return }
+      let (a, b) = (rows + own.lowerBound, rows + other.lowerBound)
+      if Scalar.self == Double.self {
+        Double.gemm(
+          transposeA: true, transposeB: false, m: own.count, n: other.count, k: count, alpha: weight,
+          a: UnsafeRawPointer(a).assumingMemoryBound(to: Double.self), lda: n,
+          b: UnsafeRawPointer(b).assumingMemoryBound(to: Double.self), ldb: n, beta: 1, c: target, ldc: n)
+        return
+      }
+      withScratch(Scalar.self, own.count * other.count) { product in
+        Scalar.gemm(
+          transposeA: true, transposeB: false, m: own.count, n: other.count, k: count, alpha: 1, a: a, lda: n, b: b,
+          ldb: n, beta: 0, c: product, ldc: other.count)
+        for i in 0..<own.count {
+          accumulate(weight, product + i * other.count, count: other.count, into: target + i * n)
+        }
+      }
+    }
+  }
+
   /// Adds weight·ÃᵀÃ where Ã is the count × (n − 1) matrix A with a last column of ones.
   mutating func add<Scalar: BLASScalar>(
     gramOfAugmented rows: UnsafePointer<Scalar>?, count: Int, weight: Double
