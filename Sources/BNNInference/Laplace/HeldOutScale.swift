@@ -80,7 +80,7 @@ extension LaplaceEngine {
     let curvature = loss(1).sampled(some, weight: Double(y.rows) / Double(count)).curvature(
       theta, kind: settings.curvature, chosen: chosen, empty: empty(chosen), stream: seed.split(6))
     var own = values
-    try tune(&own, theta, open, known: curvature, seed: seed)
+    try tune(&own, theta, open, by: curvature)
     let state = LaplaceState(
       chosen: chosen, curvature: curvature, prior: own.prior.of(chosen, shapes), noiseVariance: nil, logEvidence: 0,
       distanceToOptimum: 0)

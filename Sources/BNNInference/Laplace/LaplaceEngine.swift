@@ -268,15 +268,6 @@ struct LaplaceEngine<Scalar: BLASScalar>: Sendable {
     guard last < max(2 * first, first + 1) else { throw UpdateError.diverged(from: first, to: last) }
   }
 
-  /// The loss of about so many rows, evenly spread; at unit noise.
-  private func sample(rows count: Int) -> NetworkLoss<Scalar> {
-    let d = network.spec.inputs
-    let indices = Array(stride(from: 0, to: y.rows, by: max(1, y.rows / count)))[...]
-    return NetworkLoss(
-      network: network, likelihood: likelihood(1), x: indices.flatMap { x[($0 * d)..<(($0 + 1) * d)] },
-      y: y.gathering(indices), weights: weights.map { own in indices.map { own[$0] } }, threads: threads)
-  }
-
   /// −log p a row over the first rows.
   private func sampleLoss(_ theta: [Double], _ variance: Double) -> Double {
     let count = min(y.rows, 4096)
@@ -301,16 +292,18 @@ struct LaplaceEngine<Scalar: BLASScalar>: Sendable {
     _ values: inout LaplaceTuning.Values, _ theta: [Double], _ open: (prior: Bool, noise: Bool), seed: RandomStream
   ) throws {
     guard open.prior || open.noise else { return }
-    let part = sample(rows: 2048)
-    let empty = AnyCurvature(.kronecker, layers: Array(shapes[chosen]))
-    var rough = part.curvature(theta, kind: settings.curvature, chosen: chosen, empty: empty, stream: seed.split(3))
-    rough.scale(by: Double(y.rows) / Double(part.y.rows))
+    let count = min(y.rows, 2048)
+    let some = (0..<count).map { $0 * y.rows / count }
+    let rough = loss(1).sampled(some, weight: Double(y.rows) / Double(count)).curvature(
+      theta, kind: settings.curvature, chosen: chosen,
+      empty: AnyCurvature(.kronecker, layers: Array(shapes[chosen])), stream: seed.split(3))
     try tune(&values, theta, open, by: rough)
   }
 
   /// (δ, σ²) ← the evidence's, by the curvature at unit noise over the layers of the posterior.
   func tune(
-    _ values: inout LaplaceTuning.Values, _ theta: [Double], _ open: (prior: Bool, noise: Bool), by curvature: AnyCurvature
+    _ values: inout LaplaceTuning.Values, _ theta: [Double], _ open: (prior: Bool, noise: Bool),
+    by curvature: AnyCurvature
   ) throws {
     guard open.prior || open.noise else { return }
     let squares = chosen.map { index in

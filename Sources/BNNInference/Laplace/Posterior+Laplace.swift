@@ -54,7 +54,8 @@ extension Posterior {
         features: features.storage, featureCount: features.columns, targets: targets.storage,
         targetCount: targets.columns, rows: features.rows, weights: weights))
     return try laplace(
-      spec, settings: settings, likelihood: likelihood, schema: schema, rows: consume rows, normalisation: normalisation,
+      spec, settings: settings, likelihood: likelihood, schema: schema, rows: consume rows,
+      normalisation: normalisation,
       standardised: standardised, prior: prior, training: training, members: members, seed: seed, threads: threads,
       progress: progress)
   }
@@ -87,7 +88,8 @@ extension Posterior {
     try start.checkTargets(Matrix(rows: batch.rows, columns: batch.targetCount, storage: batch.targets))
     let relative = try normalisation.relative(batch.weights)
     let rows = LaplaceRows(
-      parameters: network.parameterCount, taking: consume batch, relativeWeights: relative, normalisation: normalisation)
+      parameters: network.parameterCount, taking: consume batch, relativeWeights: relative, normalisation: normalisation
+    )
     let root = RandomStream(seed: seed)
     let known: Double? =
       if case .given(let sd) = prior.noise {

@@ -97,7 +97,9 @@ struct SymmetricSum: Sendable, Equatable {
     precondition(own.upperBound <= other.lowerBound && other.upperBound <= dimension, "a block above the diagonal")
     let n = dimension
     upper.storage.withUnsafeMutableBufferPointer { target in
-      guard let target = target.baseAddress.map({ $0 + own.lowerBound * n + other.lowerBound }), count > 0 else { return }
+      guard let target = target.baseAddress.map({ $0 + own.lowerBound * n + other.lowerBound }), count > 0 else {
+        return
+      }
       let (a, b) = (rows + own.lowerBound, rows + other.lowerBound)
       if Scalar.self == Double.self {
         Double.gemm(
