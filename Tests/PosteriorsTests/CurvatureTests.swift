@@ -44,6 +44,12 @@ import Testing
       try checkCurvature(curvature, dense: dense, prior: prior, rows: type, sums: 4 * sums, gen: &gen, here)
     }
     try checkCovariances(curvature, dense, type, 4 * sums, &gen, here)
+    // At another noise: every entry times a power of two, so nothing more is rounded but the low rank's root.
+    var quarter = curvature
+    quarter.scale(by: 0.25)
+    try checkCurvature(
+      quarter, dense: Naive.sum(Matrix(rows: dense.rows, columns: dense.rows), dense, weight: 0.25),
+      prior: .layers(layers.map { _ in 0.5 }), rows: type, sums: 4 * sums, gen: &gen, here)
     guard structure != .lowRank else { return }
 
     let second = RandomFactors(&gen, layers: layers, rows: 11, roots: 3)
