@@ -25,7 +25,7 @@ public protocol BLASScalar: BinaryFloatingPoint, SIMDScalar, Codable, Sendable {
   static func rectify(_ z: UnsafeMutableBufferPointer<Self>)
   /// g ← 0 where h ≤ 0.
   static func rectify(_ g: UnsafeMutableBufferPointer<Self>, where h: UnsafeBufferPointer<Self>)
-  /// tanh of every entry, in place, within 4 ulps of the value at any size of it; NaN stays NaN.
+  /// tanh of every entry, in place, within 2ε of the value at any size of it (ε the type's `ulpOfOne`); NaN stays NaN.
   static func hyperbolicTangents(_ z: UnsafeMutableBufferPointer<Self>)
   /// g ← g(1 − h²).
   static func scaleByTanhSlope(_ g: UnsafeMutableBufferPointer<Self>, at h: UnsafeBufferPointer<Self>)

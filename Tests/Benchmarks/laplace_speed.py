@@ -9,8 +9,8 @@ there says how to set it up. Without them our side runs alone, and what needs th
 turns, and every figure is the median of the runs: the rivals' of a phase inside their process, data loaded; ours of the
 same phase inside ours (`timings` of --json), and for predictions of the whole process, reading and writing included. A
 Kronecker fit of laplace-torch includes the factors' eigendecomposition. Our training of classes takes one pass more than
-was asked for, for the rows that waited to judge the spread by, and that judgement is counted. Where several rivals do the same work the ratio
-is to the fastest. Beside the wall time stands the processor time (user and system), which other jobs on the machine
+was asked for, for the rows that waited to judge the spread by, and that judgement is counted. Where several rivals do
+the same work the ratio is to the fastest. Beside the wall time stands the processor time (user and system), which other jobs on the machine
 change less: of the phase at the rivals; at ours the phase's part of the process's, by their wall times.
 
 fashion   Fashion-MNIST (Debian package dataset-fashion-mnist), 784-100-100-10 relu, all 60,000 rows

@@ -5,8 +5,8 @@ import Testing
 
 struct ScalarTests {
   /// The series is good to a quarter of an ulp, then there are three roundings of m, one of m + 2 and one of the quotient:
-  /// below 4 ulps of the value at any size of it, in every place of a vector and of its rest. The system's tanh in a wider type is
-  /// the oracle.
+  /// at most 2ε of the value at any size of it, in every place of a vector and of its rest (1.6ε was the worst of 4e7 points). libm's
+  /// tanh in double precision is the oracle.
   @Test func hyperbolicTangents() {
     var x = (0..<200_003).map { Double($0 - 100_001) * 1.2e-4 }
     for k in 0..<4000 { x.append((k % 2 == 0 ? 1 : -1) * pow(10, -15 + 0.004 * Double(k))) }
@@ -16,12 +16,12 @@ struct ScalarTests {
     let exactSingle = single.map { tanh(Double($0)) }
     double.withUnsafeMutableBufferPointer { Double.hyperbolicTangents($0) }
     single.withUnsafeMutableBufferPointer { Float.hyperbolicTangents($0) }
-    func ulps<T: BinaryFloatingPoint>(_ error: T, _ value: T, _ epsilon: T) -> T {
+    func epsilons<T: BinaryFloatingPoint>(_ error: T, _ value: T, _ epsilon: T) -> T {
       value == 0 ? error : abs(error / value) / epsilon
     }
-    // The oracle in double precision is itself off by up to an ulp.
-    #expect(zip(exact, double).allSatisfy { ulps(Float80($1) - $0, $0, Float80(Double.ulpOfOne)) < 4 })
-    #expect(zip(exactSingle, single).allSatisfy { ulps(Double($1) - $0, $0, Double(Float.ulpOfOne)) < 3 })
+    // The oracle is itself off by up to ε.
+    #expect(zip(exact, double).allSatisfy { epsilons(Float80($1) - $0, $0, Float80(Double.ulpOfOne)) < 3 })
+    #expect(zip(exactSingle, single).allSatisfy { epsilons(Double($1) - $0, $0, Double(Float.ulpOfOne)) < 2 })
     var nan: [Float] = [1, .nan, -1]
     nan.withUnsafeMutableBufferPointer { Float.hyperbolicTangents($0) }
     #expect(nan[1].isNaN && nan[0] == -nan[2] && nan[0] > 0.76)

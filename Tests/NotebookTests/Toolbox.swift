@@ -81,7 +81,8 @@ struct Toolbox: Sendable {
     let files = FileManager.default
     let others = ["BNNCommand.build", "BNNTestSupport.build"]
     return try files.contentsOfDirectory(atPath: Self.products).sorted().flatMap { name -> [String] in
-      guard name.hasPrefix("BNN") || name == "CVectorLoops.build", name.hasSuffix(".build"), !others.contains(name) else { return [] }
+      let isOurs = name.hasPrefix("BNN") || name == "CVectorLoops.build"
+      guard isOurs, name.hasSuffix(".build"), !others.contains(name) else { return [] }
       let sources = "\(Self.repository)/Sources/\(name.dropLast(".build".count))"
       let present = Set(
         (files.enumerator(atPath: sources)?.compactMap { ($0 as? String)?.split(separator: "/").last.map(String.init) })

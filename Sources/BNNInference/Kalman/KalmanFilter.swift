@@ -216,7 +216,7 @@ struct KalmanFilter<Belief: FilterBelief>: RowFilter {
     if let noise {
       factor = noise.shape / noise.rate
       state.noiseVariance = 1 / factor
-      curvature = try curvature.scaled(by: factor)
+      curvature.scale(by: factor)
     }
     state.curvature = curvature
     if case .weights = state.prior {
@@ -229,20 +229,5 @@ struct KalmanFilter<Belief: FilterBelief>: RowFilter {
     let moved = moving.map { mean[$0] - start[$0] }
     let shift = max(0, dot(moved, before.precisionTimes(moved)) * factor).squareRoot()
     return FilterOutcome(theta: mean, state: state, logEvidence: logEvidence, shift: shift)
-  }
-}
-
-extension AnyCurvature {
-  /// f·H.
-  fileprivate func scaled(by factor: Double) throws -> AnyCurvature {
-    let rank = if case .lowRank(let own) = self { own.rank } else { LowRankCurvature.defaultRank }
-    return try AnyCurvature(
-      structure, layers: layers, rank: rank,
-      tensors: tensors.map { tensor in
-        var tensor = tensor
-        let own = tensor.name == "directions" ? factor.squareRoot() : factor
-        for i in tensor.values.indices { tensor.values[i] *= own }
-        return tensor
-      })
   }
 }

@@ -14,7 +14,7 @@ void bnn_relu_double(double *z, ptrdiff_t count);
 void bnn_relu_backward_float(const float *h, float *g, ptrdiff_t count);
 void bnn_relu_backward_double(const double *h, double *g, ptrdiff_t count);
 
-/* z <- tanh(z), within 3 units in the last place; NaN stays NaN. */
+/* z <- tanh(z), within 2 epsilon of the value; NaN stays NaN. */
 void bnn_tanh_float(float *z, ptrdiff_t count);
 void bnn_tanh_double(double *z, ptrdiff_t count);
 
