@@ -26,7 +26,7 @@ struct FilterOptions: ParsableArguments {
       """)
   var saveEvery: Int?
 
-  @Flag(name: .long, help: "kalman only: single precision, at about half the time.")
+  @Flag(name: .long, help: "kalman only: single precision; a full precision takes two thirds of the time.")
   var singlePrecision = false
 
   func validate() throws {

@@ -149,7 +149,9 @@ extension Posterior {
   /// σ per target in the target's units; nil while not identified.
   func noiseDeviations(of member: Member) -> [Double?] {
     if let own = member.laplace {
-      return own.noiseVariance.map { variance in normalisation.targetScale.map { variance.squareRoot() * $0 } } ?? []
+      let unit = normalisation.weightScale ?? 1
+      return own.noiseVariance.map { variance in normalisation.targetScale.map { (variance * unit).squareRoot() * $0 } }
+        ?? []
     }
     guard let last = member.responses.indices.last else { return [] }
     return model.schema.targets.indices.map { c in

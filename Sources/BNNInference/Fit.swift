@@ -68,10 +68,7 @@ extension Posterior {
     let x = normalisation.features(features)
     let y = normalisation.targets(targets)
     let known: Double? =
-      if case .given(let sd) = prior.noise {
-        normalisation.targetScale.reduce(0) { $0 + (sd / $1) * (sd / $1) } / Double(schema.targets.count)
-          / (normalisation.weightScale ?? 1)
-      } else { nil }
+      if case .given(let sd) = prior.noise { normalisation.noiseVariance(given: sd) } else { nil }
     let relative = try normalisation.relative(weights)
     let root = RandomStream(seed: seed)
     // As many members at once as there are workers, one worker each; what is left over shares the workers.

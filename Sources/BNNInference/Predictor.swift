@@ -91,9 +91,11 @@ public struct Predictor: Sendable {
             try NetworkDraws(network, own.0.theta, own.1, samples: samples, stream: root.split(UInt64(k)))
           })
       }
+      // Noise is that of a row of weight 1.
+      let unit = posterior.normalisation.weightScale ?? 1
       laplace = ReadyLaplace(
         outputs: outputs,
-        noise: states.map { [Double](repeating: $0.noiseVariance ?? 0, count: targets) },
+        noise: states.map { [Double](repeating: ($0.noiseVariance ?? 0) * unit, count: targets) },
         likelihood: LikelihoodPredictor(
           kind: posterior.model.likelihood, targets: targets, classes: posterior.schema.classes?.count ?? 2,
           centers: normalisation.targetCenter, scales: normalisation.targetScale,

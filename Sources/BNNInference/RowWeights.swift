@@ -11,6 +11,12 @@ import BNNLinearAlgebra
 /// a row. This is not "seen w times", which would count w rows: here a row counts once, whatever its weight, so that
 /// with unknown noise only the ratios of the weights matter for what is learnt.
 extension Normalisation {
+  /// σ² of a row of relative weight 1 in normalised units, the mean over targets, for a noise that was given: sd is that of a
+  /// row of weight 1 in the targets' units.
+  func noiseVariance(given sd: Double) -> Double {
+    targetScale.reduce(0) { $0 + (sd / $1) * (sd / $1) } / Double(targetScale.count) / (weightScale ?? 1)
+  }
+
   /// Weights relative to `weightScale`.
   ///
   /// - Throws: `UpdateError.unsuitable` for a weight that is not a positive number.

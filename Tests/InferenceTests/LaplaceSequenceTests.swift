@@ -68,6 +68,37 @@ struct LaplaceSequenceTests {
     return try update.finish()
   }
 
+  /// y ~ N(f, σ²/w): rows of weight 4 and noise 2σ are rows of weight 1 and noise σ to the weights of the network, and a
+  /// prediction is for a row of weight 1, whose noise is 2σ. Both fits are one computation, but for a few roundings.
+  @Test func noiseIsThatOfARowOfWeightOne() throws {
+    let own = Self.rows
+    func fit(_ weights: [Double]?, _ noise: Setting) throws -> Posterior {
+      let data = Dataset(
+        features: own.x.storage, featureCount: Self.d, targets: own.y.storage, targetCount: 1, rows: 90,
+        weights: weights)
+      return try Posterior.laplace(
+        NetworkSpec(inputs: Self.d, hidden: [], outputs: 1, activation: .tanh), settings: LaplaceSettings(),
+        schema: Schema(features: (0..<Self.d).map { "x\($0)" }, targets: ["y"]), features: own.x, targets: own.y,
+        weights: weights, normalisation: .fit(data, rule: .none), standardised: false,
+        prior: PriorSettings(precision: .given(0.5), noise: noise)
+      ).posterior
+    }
+    func noiseVariance(_ posterior: Posterior) throws -> Double {
+      guard case .amounts(let amounts) = try Predictor(posterior).predictions(features: own.x.rows(0..<1))[0] else {
+        return .nan
+      }
+      return amounts[0].aleatoricVariance
+    }
+    let fours = [Double](repeating: 4, count: 90)
+    for (plain, weighted) in [(Setting.given(0.4), Setting.given(0.8)), (.auto, .auto)] {
+      let (a, b) = (try fit(nil, plain), try fit(fours, weighted))
+      #expect(relativeDifference(a.members[0].theta, b.members[0].theta) < 1e-9)
+      let noise = try #require(a.members[0].laplace?.noiseVariance)
+      let (first, second) = (try noiseVariance(a), try noiseVariance(b))
+      #expect(relativeDifference(first, noise) < 1e-12 && relativeDifference(second, 4 * noise) < 1e-9)
+    }
+  }
+
   /// 10·K·√P·ε·cond: with K = 4 batches, five weights and normal inputs of 90 rows (condition below 10) some 2e-13.
   @Test(arguments: [CurvatureStructure.full, .block, .kronecker])
   func batchesAreTheUnion(_ structure: CurvatureStructure) throws {

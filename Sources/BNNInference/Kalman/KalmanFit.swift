@@ -63,9 +63,7 @@ extension Posterior {
     try start.checkFilter()
     try start.checkTargets(targets)
     let known: Double? =
-      if case .given(let sd) = prior.noise, likelihood.hasNoise {
-        normalisation.targetScale.reduce(0) { $0 + (sd / $1) * (sd / $1) } / Double(schema.targets.count)
-      } else { nil }
+      if case .given(let sd) = prior.noise, likelihood.hasNoise { normalisation.noiseVariance(given: sd) } else { nil }
     let pass = OnePass(
       model: start, network: network, chosen: settings.layers ?? 0..<network.layers.count,
       x: normalisation.features(features), y: normalisation.targets(targets),

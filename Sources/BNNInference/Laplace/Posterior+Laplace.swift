@@ -92,9 +92,7 @@ extension Posterior {
     )
     let root = RandomStream(seed: seed)
     let known: Double? =
-      if case .given(let sd) = prior.noise {
-        normalisation.targetScale.reduce(0) { $0 + (sd / $1) * (sd / $1) } / Double(schema.targets.count)
-      } else { nil }
+      if case .given(let sd) = prior.noise { normalisation.noiseVariance(given: sd) } else { nil }
     return try start.formed(rows, count: members, threads: threads) { k, workers in
       let own: @Sendable (Double, String) -> Void = {
         progress($0, members > 1 ? "network \(k + 1) of \(members), \($1)" : $1)
@@ -124,7 +122,7 @@ extension Posterior {
   ) throws -> (posterior: Posterior, report: UpdateReport) {
     let root = RandomStream(seed: seed).split(UInt64(lineage.count))
     let before = self
-    guard rows.rows > 0 else { return (before, UpdateReport(rows: 0, logEvidence: 0, logEvidenceTotal: logEvidence)) }
+    guard rows.rows > 0 else { return (before, UpdateReport(rows: 0, logEvidence: 0, logEvidenceTotal: meanLogEvidence)) }
     return try formed(rows, count: members.count, threads: threads) { k, workers in
       let member = before.members[k]
       guard let state = member.laplace else { throw UpdateError.unsuitable("the posterior has no curvature") }
@@ -139,11 +137,6 @@ extension Posterior {
         member.theta, state, seed: seed)
       return Formed(outcome)
     }
-  }
-
-  private var logEvidence: Double? {
-    let all = members.indices.compactMap { logEvidence(ofMember: $0) }
-    return all.count == members.count && !all.isEmpty ? all.reduce(0, +) / Double(all.count) : nil
   }
 
   /// All members formed side by side, and the report.
@@ -180,7 +173,7 @@ extension Posterior {
       result,
       UpdateReport(
         rows: batch.rows, logEvidence: evidence - logTargetUnits(rows: batch.rows),
-        logEvidenceTotal: result.logEvidence, distanceToOptimum: made.map(\.state.distanceToOptimum).max(),
+        logEvidenceTotal: result.meanLogEvidence, distanceToOptimum: made.map(\.state.distanceToOptimum).max(),
         shift: made.map(\.shift).max(), timings: made.reduce(into: Timings()) { $0.takeSlowest($1.timings) },
         compressionError: model.laplace?.structure == .kronecker ? made.map(\.compressionError).max() : nil,
         curvatureDrift: drift,
