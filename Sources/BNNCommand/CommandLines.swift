@@ -56,6 +56,9 @@ extension Posterior {
     if let classes = schema.classes, classes.allSatisfy(Self.fitsList) {
       words += Self.flag("--classes", classes.joined(separator: ","))
     }
+    if let heads = schema.headLabels, heads.joined().allSatisfy({ Self.fitsList($0) && !$0.contains(";") }) {
+      words += Self.flag("--heads", heads.map { $0.joined(separator: ",") }.joined(separator: ";"))
+    }
     words += ["--method", model.methodName]
     if model.likelihood != .gaussian { words += ["--likelihood", model.likelihood.rawValue] }
     if let laplace = model.laplace { words += LaplaceOptions.flags(laplace) }

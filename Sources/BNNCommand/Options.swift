@@ -83,6 +83,11 @@ struct LabelOptions: ParsableArguments {
   var file: String? { labels.first }
 }
 
+/// The names in groups separated by semicolons, each a list separated by commas.
+func groups(_ list: String?) -> [[String]]? {
+  list.map { $0.split(separator: ";", omittingEmptySubsequences: false).compactMap { names(String($0)) } }
+}
+
 /// What to do with levels of categories that the first data did not have.
 struct UnseenOptions: ParsableArguments {
   @Option(

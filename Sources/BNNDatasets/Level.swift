@@ -17,6 +17,11 @@ enum Level {
     return String(validating: cell, as: UTF8.self)
   }
 
+  /// The level that a text names.
+  static func name(written text: String) -> String {
+    Array(text.utf8).withUnsafeBufferPointer { name($0) } ?? text
+  }
+
   /// Digits without a leading zero, perhaps after a minus.
   private static func isWhole(_ text: Slice<UnsafeBufferPointer<UInt8>>) -> Bool {
     let digits = text.first == UInt8(ascii: "-") ? text.dropFirst() : text

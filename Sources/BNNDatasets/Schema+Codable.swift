@@ -1,9 +1,10 @@
 /// In a posterior's manifest: `features` are the inputs of the model by name, in order, and `targets` what it predicts. Where a
 /// column is a category, `columns` says which columns of a table the inputs are made of. `classes` are the labels of a target of
-/// classes, and `target_kind` is "count" for counts; without either, targets are numbers.
+/// classes, `heads` the groups of their indices if they are in groups, and `target_kind` is "count" for counts; without any, targets
+/// are numbers.
 extension Schema: Codable {
   enum CodingKeys: String, CodingKey {
-    case features, targets, classes, columns, weights, time
+    case features, targets, classes, heads, columns, weights, time
     case targetKind = "target_kind"
   }
 
@@ -11,9 +12,17 @@ extension Schema: Codable {
     let container = try decoder.container(keyedBy: CodingKeys.self)
     let features = try container.decode([String].self, forKey: .features)
     let columns = try container.decodeIfPresent([FeatureColumn].self, forKey: .columns)
+    let kind = try Self.targetKind(container)
+    let heads = try container.decodeIfPresent([[Int]].self, forKey: .heads)
+    if let heads {
+      guard case .classes(let labels) = kind, Self.areHeads(heads, of: labels.count) else {
+        throw DecodingError.dataCorruptedError(
+          forKey: .heads, in: container, debugDescription: "heads are groups that have every class once")
+      }
+    }
     self.init(
       featureColumns: columns ?? features.map { FeatureColumn(name: $0) },
-      targets: try container.decode([String].self, forKey: .targets), targetKind: try Self.targetKind(container),
+      targets: try container.decode([String].self, forKey: .targets), targetKind: kind, heads: heads,
       weights: try container.decodeIfPresent(String.self, forKey: .weights),
       time: try container.decodeIfPresent(String.self, forKey: .time))
     guard self.features == features else {
@@ -49,6 +58,7 @@ extension Schema: Codable {
     case .count: try container.encode(Self.countName, forKey: .targetKind)
     case .classes(let labels): try container.encode(labels, forKey: .classes)
     }
+    try container.encodeIfPresent(heads, forKey: .heads)
     if featureColumns.contains(where: { $0.levels != nil }) { try container.encode(featureColumns, forKey: .columns) }
     try container.encodeIfPresent(weights, forKey: .weights)
     try container.encodeIfPresent(time, forKey: .time)

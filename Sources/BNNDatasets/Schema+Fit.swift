@@ -3,6 +3,8 @@ public struct ColumnChoice: Sendable, Equatable {
   public var targets: [String]
   /// What the targets are to be.
   public var kind: TargetChoice
+  /// Of classes, groups of their labels; nil for one group.
+  public var heads: [[String]]?
   /// In the order wanted; nil for all columns that are nothing else.
   public var features: [String]?
   public var ignore: [String]
@@ -12,12 +14,12 @@ public struct ColumnChoice: Sendable, Equatable {
   public var time: String?
 
   public init(
-    targets: [String], kind: TargetChoice = .number, features: [String]? = nil, ignore: [String] = [],
-    categorical: [String] = [],
-    weights: String? = nil, time: String? = nil
+    targets: [String], kind: TargetChoice = .number, heads: [[String]]? = nil, features: [String]? = nil,
+    ignore: [String] = [], categorical: [String] = [], weights: String? = nil, time: String? = nil
   ) {
     self.targets = targets
     self.kind = kind
+    self.heads = heads
     self.features = features
     self.ignore = ignore
     self.categorical = categorical
@@ -34,7 +36,7 @@ extension Schema {
   ///
   /// - Throws: `DataError`, as `choose` and `TableReader`; for a column of which only some cells are numbers, with the
   ///   first that is not; for dates among the features; for more than 100 levels; for targets that are not of the kind asked for,
-  ///   or have one class only or more than 1,000.
+  ///   or have one class only or more than 1,000; for heads that do not have every class once.
   /// - Complexity: O(bytes of the table) time, O(columns × levels) memory.
   public static func fit(
     _ choice: ColumnChoice, to input: TableInput, options: TableOptions = TableOptions(), coding: LevelCoding = .full
@@ -79,7 +81,9 @@ extension Schema {
     let kind = try targetKind(
       choice.kind, targets: choice.targets, profiles: Array(others.prefix(choice.targets.count)), file: table.file)
     return Schema(
-      featureColumns: columns, targets: choice.targets, targetKind: kind, weights: choice.weights, time: choice.time)
+      featureColumns: columns, targets: choice.targets, targetKind: kind,
+      heads: try choice.heads.map { own throws(DataError) in try heads(own, of: kind, file: table.file) },
+      weights: choice.weights, time: choice.time)
   }
 
   private static func check(

@@ -5,6 +5,9 @@ public struct Schema: Hashable, Sendable {
   public let targets: [String]
   /// What the values of the targets are.
   public let targetKind: TargetKind
+  /// Of classes, groups of their indices, each ascending: a row's class says which one the row belongs to, and it competes with
+  /// the classes of that group only. Every class is in one, and a group has two or more; nil: all classes are one group.
+  public let heads: [[Int]]?
   /// The column of row weights.
   public let weights: String?
   /// The column that says when a row was observed; no feature.
@@ -12,13 +15,20 @@ public struct Schema: Hashable, Sendable {
   /// The inputs of the model: a number's column by its name, a category as "column=level" for each level.
   public let features: [String]
 
+  /// - Precondition: `heads`, if given, are groups as they must be (`areHeads`).
   public init(
-    featureColumns: [FeatureColumn], targets: [String], targetKind: TargetKind = .number, weights: String? = nil,
-    time: String? = nil
+    featureColumns: [FeatureColumn], targets: [String], targetKind: TargetKind = .number, heads: [[Int]]? = nil,
+    weights: String? = nil, time: String? = nil
   ) {
+    if let heads {
+      guard case .classes(let labels) = targetKind, Self.areHeads(heads, of: labels.count) else {
+        preconditionFailure("heads have every class once, two or more each, in ascending order")
+      }
+    }
     self.featureColumns = featureColumns
     self.targets = targets
     self.targetKind = targetKind
+    self.heads = heads
     self.weights = weights
     self.time = time
     features = featureColumns.flatMap(\.inputs)

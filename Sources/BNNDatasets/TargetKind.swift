@@ -144,7 +144,7 @@ extension Schema {
 
   /// Labels as a table would have them.
   private static func declared(_ labels: [String]) throws(DataError) -> [String] {
-    let names = labels.map { label in Array(label.utf8).withUnsafeBufferPointer { Level.name($0) } ?? label }
+    let names = labels.map(Level.name(written:))
     func refusal(_ message: String) -> DataError {
       DataError(.usage, message, remedy: "give --classes the labels of all classes, or their number")
     }

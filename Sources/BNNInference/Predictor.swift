@@ -48,16 +48,18 @@ public struct Predictor: Sendable {
       return members.first?.piece ?? Predictor.piece
     }
 
-    /// The predictions of normalised inputs.
-    func callAsFunction(_ x: Matrix) throws -> [RowPrediction] {
+    /// The predictions of normalised inputs; `heads` of every row, where classes are in heads.
+    func callAsFunction(_ x: Matrix, heads: [Int]?) throws -> [RowPrediction] {
       switch outputs {
       case .linearised(let members):
         let moments = members.map { $0.linearised(x) }
-        return try (0..<x.rows).map { i in try likelihood(moments.map { $0.row(i) }, noiseVariances: noise) }
+        return try (0..<x.rows).map { i in
+          try likelihood(moments.map { $0.row(i) }, noiseVariances: noise, head: heads?[i])
+        }
       case .drawn(let members):
         let outputs = members.map { $0.outputs(x) }
         return try (0..<x.rows).map { i in
-          try likelihood(averaging: outputs.map { $0.map { Array($0.row(i)) } }, noiseVariances: noise)
+          try likelihood(averaging: outputs.map { $0.map { Array($0.row(i)) } }, noiseVariances: noise, head: heads?[i])
         }
       }
     }
@@ -98,6 +100,7 @@ public struct Predictor: Sendable {
         noise: states.map { [Double](repeating: ($0.noiseVariance ?? 0) * unit, count: targets) },
         likelihood: LikelihoodPredictor(
           kind: posterior.model.likelihood, targets: targets, classes: posterior.schema.classes?.count ?? 2,
+          heads: try posterior.schema.heads.map { groups in try ClassHeads(groups) },
           centers: normalisation.targetCenter, scales: normalisation.targetScale,
           classMethod: classMethod, seed: seed))
       members = []
@@ -129,9 +132,12 @@ public struct Predictor: Sendable {
 
   /// n rows of features (n × d) → what is predicted of each, for every likelihood: amounts, counts or classes.
   ///
-  /// - Throws: as for one row.
-  public func predictions(features: Matrix, threads: Int = 1) throws -> [RowPrediction] {
+  /// - Parameter heads: where classes are in heads (`Schema.heads`), the number of the one that each row is about, which its
+  ///   features do not tell: the prediction is of that head's classes, in order. Otherwise nil.
+  /// - Throws: as for one row; `UpdateError.unsuitable` for heads that are missing or do not exist.
+  public func predictions(features: Matrix, heads: [Int]? = nil, threads: Int = 1) throws -> [RowPrediction] {
     try check(features)
+    try check(heads, rows: features.rows)
     guard let laplace else {
       let outputs = schema.targets.count
       let all = try predict(features: features, threads: threads)
@@ -140,7 +146,8 @@ public struct Predictor: Sendable {
     let size = laplace.piece
     return try parallelMap((features.rows + size - 1) / size, threads: threads) { piece in
       let start = piece * size
-      return try laplace(normalisation.features(features.rows(start..<min(start + size, features.rows))))
+      let range = start..<min(start + size, features.rows)
+      return try laplace(normalisation.features(features.rows(range)), heads: heads.map { Array($0[range]) })
     }.flatMap { $0 }
   }
 
@@ -172,6 +179,19 @@ public struct Predictor: Sendable {
       throw UpdateError.unsuitable(
         "a row has \(features.columns) features and the model \(schema.features.count): "
           + schema.features.joined(separator: ", "))
+    }
+  }
+
+  private func check(_ heads: [Int]?, rows: Int) throws {
+    guard let groups = schema.heads else {
+      if heads != nil { throw UpdateError.unsuitable("the model has no heads") }
+      return
+    }
+    guard let heads else {
+      throw UpdateError.unsuitable("classes are in \(groups.count) heads, and a prediction needs the head of every row")
+    }
+    guard heads.count == rows, heads.allSatisfy(groups.indices.contains) else {
+      throw UpdateError.unsuitable("every row has a head from 0 to \(groups.count - 1)")
     }
   }
 

@@ -1,4 +1,5 @@
 import BNNLinearAlgebra
+import BNNModels
 
 /// Scores of predictions on rows whose targets are known, in the target's own units; per target.
 public struct RegressionScores: Sendable, Equatable {
@@ -57,7 +58,7 @@ public enum TableScores: Sendable {
 }
 
 extension Posterior {
-  /// Scores of every row, for every likelihood.
+  /// Scores of every row, for every likelihood; where classes are in heads, each within the head of its class.
   ///
   /// - Parameters: as `rowScores`.
   /// - Throws: as `rowScores`.
@@ -72,13 +73,18 @@ extension Posterior {
         try rowScores(
           features: features, targets: targets, weights: weights, method: method, seed: seed, threads: threads))
     }
+    // A class says which head it belongs to.
+    let places = try model.schema.heads.map { groups in
+      let heads = try ClassHeads(groups)
+      return (0..<targets.rows).map { heads.place(of: Int(targets[$0, 0])) }
+    }
     let predictions = try Predictor(self, method: method, seed: seed).predictions(
-      features: features, threads: threads)
+      features: features, heads: places?.map(\.head), threads: threads)
     if model.likelihood.isClassification {
       return .classes(
         predictions.enumerated().compactMap { i, row in
           guard case .classes(let own) = row else { return nil }
-          return ClassRowScore(own[0], observed: Int(targets[i, 0]))
+          return ClassRowScore(own[0], observed: places?[i].position ?? Int(targets[i, 0]))
         })
     }
     return .amounts(

@@ -136,6 +136,7 @@ public struct PosteriorFile: Sendable {
     }
     guard (manifest.model.laplace == nil) == !manifest.model.method.keepsCurvature,
       manifest.model.likelihood == .gaussian || manifest.model.method.keepsCurvature,
+      manifest.model.schema.heads == nil || manifest.model.likelihood == .categorical,
       manifest.model.method != .kalman
         || manifest.model.laplace.map { KalmanStructure.all.contains($0.structure) && !$0.isLinearised } == true
     else { throw .corrupt(file: name, "its manifest has a likelihood or a structure that its method cannot have") }

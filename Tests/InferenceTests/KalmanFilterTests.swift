@@ -35,7 +35,7 @@ struct KalmanFilterTests {
       }
       let f = network.forward(x, network.parameters(theta))
       let jacobian = network.jacobian(x, theta)
-      let roots = likelihood.curvatureRoots(outputs: f)
+      let roots = likelihood.curvatureRoots(outputs: f, targets: y)
       var own = precision
       var rows = Matrix(rows: 0, columns: p)
       for root in roots {

@@ -63,8 +63,9 @@ struct PredictiveScaleTests {
     // A likelihood that says nothing leaves the moments as they are.
     let flat = Flat()
     let own = BernoulliLikelihood(targets: 1)
-    let wide = PredictiveScale.best(moments, own.sample(outputs: scattered, using: &stream), flat, .probit)
-    let narrow = PredictiveScale.best(moments, own.sample(outputs: mean, using: &stream), flat, .probit)
+    let wide = PredictiveScale.best(
+      moments, own.sample(outputs: scattered, like: scattered, using: &stream), flat, .probit)
+    let narrow = PredictiveScale.best(moments, own.sample(outputs: mean, like: mean, using: &stream), flat, .probit)
     // The score's curvature in log τ puts τ = 1 within a factor of two, six standard errors, of the maximum.
     #expect(wide >= 0.5)
     #expect(narrow <= 0.25)
@@ -165,8 +166,8 @@ struct PredictiveScaleTests {
     var targets: Int { 1 }
     func logDensities(outputs f: Matrix, targets y: Matrix) -> [Double] { [Double](repeating: 0, count: f.rows) }
     func gradients(outputs f: Matrix, targets y: Matrix) -> Matrix { Matrix(rows: f.rows, columns: 1) }
-    func curvatureRoots(outputs f: Matrix) -> [Matrix] { [Matrix(rows: f.rows, columns: 1)] }
-    func sample(outputs f: Matrix, using stream: inout RandomStream) -> Matrix { f }
+    func curvatureRoots(outputs f: Matrix, targets _: Matrix) -> [Matrix] { [Matrix(rows: f.rows, columns: 1)] }
+    func sample(outputs f: Matrix, like _: Matrix, using stream: inout RandomStream) -> Matrix { f }
     func firstInvalid(targets y: Matrix) -> InvalidTarget? { nil }
   }
 }

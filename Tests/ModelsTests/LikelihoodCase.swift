@@ -17,32 +17,46 @@ struct LikelihoodCase: Sendable, CustomTestStringConvertible {
 
   var testDescription: String { name }
 
-  static let all: [LikelihoodCase] = [
-    LikelihoodCase(name: "gaussian", likelihood: GaussianLikelihood(variance: 0.3), isCanonical: true) { f, _ in
-      hermite(f[0], 0.3)
-    },
-    LikelihoodCase(name: "gaussian 3", likelihood: GaussianLikelihood(variances: [0.3, 2, 1e-3]), isCanonical: true) {
-      hermite($0[$1], [0.3, 2, 1e-3][$1])
-    },
-    LikelihoodCase(name: "heteroscedastic", likelihood: HeteroscedasticLikelihood(), isCanonical: false) { f, _ in
-      hermite(f[0], exp(f[1]))
-    },
-    LikelihoodCase(name: "heteroscedastic 2", likelihood: HeteroscedasticLikelihood(targets: 2), isCanonical: false) {
-      hermite($0[$1], exp($0[2 + $1]))
-    },
-    LikelihoodCase(name: "bernoulli", likelihood: BernoulliLikelihood(), isCanonical: true, points: coin),
-    LikelihoodCase(name: "bernoulli 2", likelihood: BernoulliLikelihood(targets: 2), isCanonical: true, points: coin),
-    LikelihoodCase(
-      name: "categorical 2", likelihood: CategoricalLikelihood(classes: 2), isCanonical: true, points: classes),
-    LikelihoodCase(
-      name: "categorical 7", likelihood: CategoricalLikelihood(classes: 7), isCanonical: true, points: classes),
-    LikelihoodCase(name: "poisson", likelihood: PoissonLikelihood(), isCanonical: true, points: counts),
-    LikelihoodCase(name: "poisson 2", likelihood: PoissonLikelihood(targets: 2), isCanonical: true, points: counts),
-  ]
+  static let all: [LikelihoodCase] =
+    [
+      LikelihoodCase(name: "gaussian", likelihood: GaussianLikelihood(variance: 0.3), isCanonical: true) { f, _ in
+        hermite(f[0], 0.3)
+      },
+      LikelihoodCase(name: "gaussian 3", likelihood: GaussianLikelihood(variances: [0.3, 2, 1e-3]), isCanonical: true) {
+        hermite($0[$1], [0.3, 2, 1e-3][$1])
+      },
+      LikelihoodCase(name: "heteroscedastic", likelihood: HeteroscedasticLikelihood(), isCanonical: false) { f, _ in
+        hermite(f[0], exp(f[1]))
+      },
+      LikelihoodCase(name: "heteroscedastic 2", likelihood: HeteroscedasticLikelihood(targets: 2), isCanonical: false) {
+        hermite($0[$1], exp($0[2 + $1]))
+      },
+      LikelihoodCase(name: "bernoulli", likelihood: BernoulliLikelihood(), isCanonical: true, points: coin),
+      LikelihoodCase(name: "bernoulli 2", likelihood: BernoulliLikelihood(targets: 2), isCanonical: true, points: coin),
+      LikelihoodCase(
+        name: "categorical 2", likelihood: CategoricalLikelihood(classes: 2), isCanonical: true, points: classes),
+      LikelihoodCase(
+        name: "categorical 7", likelihood: CategoricalLikelihood(classes: 7), isCanonical: true, points: classes),
+      LikelihoodCase(name: "poisson", likelihood: PoissonLikelihood(), isCanonical: true, points: counts),
+      LikelihoodCase(name: "poisson 2", likelihood: PoissonLikelihood(targets: 2), isCanonical: true, points: counts),
+    ] + heads
 
   /// Gauss–Hermite with three points: exact for polynomials of degree 5 in y, and the Hessians are of degree 2.
   private static func hermite(_ mean: Double, _ variance: Double) -> [(y: Double, weight: Double)] {
     [-1.0, 0, 1].map { (mean + $0 * (3 * variance).squareRoot(), $0 == 0 ? 2.0 / 3 : 1.0 / 6) }
+  }
+
+  /// Seven classes in heads, with a target of one of them.
+  private static let heads: [LikelihoodCase] = [
+    ([[0, 6], [1, 3, 4], [2, 5]], 1), ([[1, 3], [4, 0, 6, 5, 2]], 1), ([[0, 1, 2, 3, 4, 5, 6]], 0),
+  ].compactMap { groups, head in
+    guard let heads = try? ClassHeads(groups) else { return nil }
+    let own = heads.groups[head]
+    return LikelihoodCase(
+      name: "head \(head) of \(heads.groups)", likelihood: CategoricalLikelihood(heads: heads), isCanonical: true
+    ) { f, t in
+      classes(own.map { f[$0] }, t).map { (Double(own[Int($0.y)]), $0.weight) }
+    }
   }
 
   private static let coin: @Sendable ([Double], Int) -> [(y: Double, weight: Double)] = { f, t in
@@ -75,6 +89,10 @@ struct LikelihoodCase: Sendable, CustomTestStringConvertible {
 
   func gradient(_ f: [Double], _ y: [Double]) -> [Double] {
     likelihood.gradients(outputs: Matrix([f]), targets: Matrix([y])).storage
+  }
+
+  func roots(_ f: [Double]) -> [Matrix] {
+    likelihood.curvatureRoots(outputs: Matrix([f]), targets: Matrix([expectation(f)[0].y]))
   }
 
   func logDensity(_ f: [Double], _ y: [Double]) -> Double {

@@ -26,7 +26,9 @@ import Testing
     #expect((one(own, [40], [1]).gradient[0] + exp(-40)).magnitude <= 2 * epsilon * exp(-40))
     // √(σ(800)σ(−800)) = e^{−400}, though σ(−800) = e^{−800} is below every double.
     for f in [-800.0, 800] {
-      #expect((own.curvatureRoots(outputs: Matrix([[f]]))[0].storage[0] / exp(-400) - 1).magnitude < 4 * epsilon)
+      #expect(
+        (own.curvatureRoots(outputs: Matrix([[f]]), targets: Matrix([[0]]))[0].storage[0] / exp(-400) - 1).magnitude < 4
+          * epsilon)
     }
   }
 
@@ -41,7 +43,7 @@ import Testing
     #expect((one(own, [750, 700, 690], [0]).log + expected).magnitude <= 8 * epsilon * expected)
     #expect((one(own, [750, 700, 690], [0]).gradient[0] + expected).magnitude <= 8 * epsilon * expected)
     for f in [[800, -800, 0], [-800, 800, 0], [0, 0, 800], [-800, -800, -800], [800, 800, -800.0]] {
-      let roots = own.curvatureRoots(outputs: Matrix([f]))
+      let roots = own.curvatureRoots(outputs: Matrix([f]), targets: Matrix([[0]]))
       #expect(roots.allSatisfy { $0.isFinite })
       let p = LinkFunctions.softmax(f)
       for a in 0..<3 {
@@ -52,7 +54,9 @@ import Testing
       }
     }
     var stream = RandomStream(seed: 2)
-    #expect(own.sample(outputs: Matrix([[800, -800, 0], [-800, 0, 800]]), using: &stream).storage == [0, 2])
+    let drawn = own.sample(
+      outputs: Matrix([[800, -800, 0], [-800, 0, 800]]), like: Matrix([[1], [1]]), using: &stream)
+    #expect(drawn.storage == [0, 2])
   }
 
   @Test func countsAndNoiseFarOut() {
@@ -62,7 +66,7 @@ import Testing
     #expect(one(counts, [-800], [0]).gradient == [0])
     #expect(one(counts, [800], [0]).log == -.infinity)
     #expect(one(counts, [800], [5]).gradient == [.infinity])
-    #expect(counts.curvatureRoots(outputs: Matrix([[800]]))[0].storage == [exp(400)])
+    #expect(counts.curvatureRoots(outputs: Matrix([[800]]), targets: Matrix([[0]]))[0].storage == [exp(400)])
     // log p(10⁶ | λ = 10⁶) = −½ log 2πλ − 1/12λ + …; the terms are of size 10⁷.
     let large = one(counts, [log(1e6)], [1e6]).log
     #expect((large + 0.5 * log(2 * Double.pi * 1e6) + 1 / 12e6).magnitude < 16 * epsilon * 1.4e7)
@@ -74,7 +78,7 @@ import Testing
     #expect(one(noisy, [1, -800], [1]).gradient == [0, 0.5])
     #expect(one(noisy, [1, -800], [3]).log == -.infinity)
     #expect(one(noisy, [1, -800], [3]).gradient == [-.infinity, -.infinity])
-    #expect(noisy.curvatureRoots(outputs: Matrix([[1, -800]]))[0].storage == [exp(400), 0])
+    #expect(noisy.curvatureRoots(outputs: Matrix([[1, -800]]), targets: Matrix([[0]]))[0].storage == [exp(400), 0])
   }
 
   @Test func invalidTargetsAreFoundAndExplained() throws {
@@ -108,12 +112,14 @@ import Testing
     let f = own.outputs(&gen)
     let n = 20_000
     let outputs = Matrix(rows: n, columns: f.count, storage: (0..<n).flatMap { _ in f })
-    let none = Matrix(rows: n, columns: own.likelihood.targets)
+    let one = own.expectation(f)[0].y
+    let like = Matrix(rows: n, columns: one.count, storage: (0..<n).flatMap { _ in one })
     let drawn = CurvatureKind.monteCarloFisher(samples: 2)
-      .roots(of: own.likelihood, outputs: outputs, targets: none, using: &gen.stream)
+      .roots(of: own.likelihood, outputs: outputs, targets: like, using: &gen.stream)
     #expect(drawn.count == 2)
     let before = gen.stream
-    let exact = CurvatureKind.ggn.roots(of: own.likelihood, outputs: Matrix([f]), targets: none, using: &gen.stream)
+    let exact = CurvatureKind.ggn.roots(
+      of: own.likelihood, outputs: Matrix([f]), targets: like.rows(0..<1), using: &gen.stream)
     #expect(gen.stream == before)
     for a in f.indices {
       for b in f.indices {

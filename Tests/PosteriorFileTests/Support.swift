@@ -40,7 +40,7 @@ enum Kind: String, CaseIterable, Sendable {
   case linear, linearTwoTargets, origin, flat, notIdentified, empty, knownNoise, lastLayer, tangent, tangentTwoOutputs
   case members, knownNoiseNetwork, unstandardised, subspace, subspaceTwoOutputs, moving
   case laplaceFull, laplaceBlock, laplaceKronecker, laplaceLowRank, laplaceDiagonal, lastLayerLaplace, tangentOfClasses
-  case weightPrecisions
+  case weightPrecisions, classHeads
 
   private var outputs: Int {
     switch self {
@@ -54,7 +54,7 @@ enum Kind: String, CaseIterable, Sendable {
     let noise = gen.normals(n * outputs)
     var y = Matrix(rows: n, columns: outputs)
     for i in 0..<n { for c in 0..<outputs { y[i, c] = sin(x[i, 0]) + x[i, 1] / 3 + 0.1 * noise[i * outputs + c] } }
-    if self == .tangentOfClasses { for i in 0..<n { y[i, 0] = y[i, 0] > 0.3 ? 2 : y[i, 0] > 0 ? 1 : 0 } }
+    if isClasses { for i in 0..<n { y[i, 0] = y[i, 0] > 0.3 ? 2 : y[i, 0] > 0 ? 1 : 0 } }
     return (x, y)
   }
 
@@ -62,15 +62,21 @@ enum Kind: String, CaseIterable, Sendable {
     featureColumns: [FeatureColumn(name: "length"), FeatureColumn(name: "width")], targets: ["kind"],
     targetKind: .classes(["a", "b", "c, \"d\""]))
 
+  private static let heads = Schema(
+    featureColumns: classes.featureColumns, targets: classes.targets, targetKind: .classes(["a", "b", "c", "d", "e"]),
+    heads: [[1, 4], [0, 2, 3]])
+
+  private var isClasses: Bool { self == .tangentOfClasses || self == .classHeads }
+
   private func laplace(
     _ settings: LaplaceSettings, _ schema: Schema, _ x: Matrix, _ y: Matrix, seed: UInt64
   ) throws -> Posterior {
-    let isClasses = self == .tangentOfClasses
+    let schema = self == .classHeads ? Self.heads : isClasses ? Self.classes : schema
     let data = Dataset(features: x.storage, featureCount: 2, targets: y.storage, targetCount: 1, rows: x.rows)
     return try Posterior.laplace(
-      NetworkSpec(inputs: 2, hidden: [3], outputs: isClasses ? 3 : 1, activation: .tanh), settings: settings,
-      likelihood: isClasses ? .categorical : .gaussian, schema: isClasses ? Self.classes : schema, features: x,
-      targets: y, normalisation: .fit(data, targetKind: isClasses ? Self.classes.targetKind : .number),
+      NetworkSpec(inputs: 2, hidden: [3], outputs: schema.classes?.count ?? 1, activation: .tanh), settings: settings,
+      likelihood: isClasses ? .categorical : .gaussian, schema: schema, features: x, targets: y,
+      normalisation: .fit(data, targetKind: schema.targetKind),
       training: TrainingSettings(schedule: [8, 24]), members: 2, seed: seed
     ).posterior
   }
@@ -118,6 +124,7 @@ enum Kind: String, CaseIterable, Sendable {
       result = try laplace(settings, schema, x, y, seed: seed)
     case .lastLayerLaplace: result = try laplace(LaplaceSettings(layers: 1..<2), schema, x, y, seed: seed)
     case .tangentOfClasses: result = try laplace(LaplaceSettings(isLinearised: true), schema, x, y, seed: seed)
+    case .classHeads: result = try laplace(LaplaceSettings(), schema, x, y, seed: seed)
     case .members: result = try network(.tangent, members: 3)
     case .subspace, .subspaceTwoOutputs: result = try network(.tangent, members: 2, subspace: 5)
     case .knownNoiseNetwork: result = try network(.tangent, PriorSettings(noise: .given(0.1)))

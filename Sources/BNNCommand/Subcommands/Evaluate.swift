@@ -91,7 +91,7 @@ struct Evaluate: ParsableCommand {
     guard other.model.schema == own.model.schema else {
       throw CommandFailure(
         ExitStatus.usage, "its columns are not those of \(posterior)", file: path,
-        remedy: "compare posteriors of the same features and targets")
+        remedy: "compare posteriors of the same features, targets and heads")
     }
     return other
   }
@@ -129,7 +129,8 @@ struct Evaluate: ParsableCommand {
       console.say(
         "\(own.model.schema.targets[0]): \(rows) rows, accuracy \(readable(100 * score.accuracy)) %, nll "
           + "\(readable(score.negativeLogLikelihood)) nats a row, brier \(readable(score.brier)), expected calibration error "
-          + readable(score.expectedCalibrationError))
+          + readable(score.expectedCalibrationError)
+          + (own.model.schema.heads == nil ? "" : "; each row within the head of its class"))
       return
     }
     for (name, score) in zip(own.model.schema.targets, scores) {

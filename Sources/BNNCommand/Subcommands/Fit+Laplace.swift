@@ -9,7 +9,7 @@ extension Fit {
     let given = likelihood.flatMap(LikelihoodKind.init)
     let kind: LikelihoodKind =
       if let given { given } else if let classes = schema.classes {
-        classes.count == 2 ? .bernoulli : .categorical
+        classes.count == 2 && schema.heads == nil ? .bernoulli : .categorical
       } else { .gaussian }
     if kind == .bernoulli, let classes = schema.classes, classes.count != 2 {
       throw CommandFailure.usage(

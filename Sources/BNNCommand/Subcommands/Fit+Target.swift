@@ -15,9 +15,12 @@ extension Fit {
     method == nil || keepsCurvature || method == Method.tangent.rawValue
   }
 
-  /// The labels in `--classes`: a list, or 0, 1, … up to a number of them.
+  /// The labels in `--heads`, group by group.
+  var headLabels: [[String]]? { groups(heads) }
+
+  /// The labels in `--classes`: a list, or 0, 1, … up to a number of them; or those in `--heads`.
   private var declaredClasses: [String]? {
-    guard let labels = names(classes) else { return nil }
+    guard let labels = names(classes) else { return headLabels?.flatMap { $0 } }
     guard labels.count == 1, let count = Int(labels[0]), (2...TargetKind.mostClasses).contains(count) else {
       return labels
     }
@@ -44,6 +47,7 @@ extension Fit {
       }
       if kind != .gaussian, subspace != nil { throw ValidationError("--subspace belongs to --likelihood gaussian") }
     }
+    try validateHeads()
     guard let declared = declaredClasses else { return }
     if let kind = givenKind, !kind.isClassification {
       throw ValidationError("--classes belongs to --likelihood categorical or bernoulli, not to \(kind.rawValue)")
@@ -57,6 +61,23 @@ extension Fit {
     }
     if givenKind == .bernoulli, declared.count != 2 {
       throw ValidationError("--classes are two for --likelihood bernoulli, got \(declared.count)")
+    }
+  }
+
+  private func validateHeads() throws {
+    guard let heads, let groups = headLabels else { return }
+    if let kind = givenKind, kind != .categorical {
+      throw ValidationError("--heads belongs to --likelihood categorical, not to \(kind.rawValue)")
+    }
+    guard takesClasses, subspace == nil else {
+      throw ValidationError("--heads belongs to --method laplace, kalman or tangent")
+    }
+    guard groups.allSatisfy({ $0.count >= 2 && !$0.contains("") }) else {
+      throw ValidationError("--heads is groups of two classes or more, such as \"0,1;2,3\"; got \"\(heads)\"")
+    }
+    var seen: Set<String> = []
+    if let twice = groups.flatMap({ $0 }).first(where: { !seen.insert($0).inserted }) {
+      throw ValidationError("--heads has the class \"\(twice)\" twice; every class is in one head")
     }
   }
 

@@ -86,6 +86,14 @@ struct Fit: ParsableCommand {
     help: "All classes that may ever come, comma-separated, or how many for 0, 1, … (default: those of D1).")
   var classes: String?
 
+  @Option(
+    name: .long,
+    help: """
+      All classes in groups with outputs of their own, as "0,1;2,3;4,5": a row is predicted within the group of its class, and \
+      teaches nothing of the others (default: all classes are one group).
+      """)
+  var heads: String?
+
   @Option(name: .long, help: "Independently initialised networks, each with a posterior of its own.")
   var members = 1
 
@@ -205,7 +213,7 @@ struct Fit: ParsableCommand {
 
   private var choice: ColumnChoice {
     ColumnChoice(
-      targets: targets, kind: targetChoice, features: names(features), ignore: names(ignore) ?? [],
+      targets: targets, kind: targetChoice, heads: headLabels, features: names(features), ignore: names(ignore) ?? [],
       categorical: names(categorical) ?? [],
       weights: weights, time: time)
   }

@@ -90,6 +90,12 @@ struct Inspect: ParsableCommand {
         "classes:     \(classes.prefix(20).joined(separator: ", "))\(classes.count > 20 ? ", …" : "") (\(classes.count))"
       )
     }
+    if let heads = model.schema.headLabels {
+      let shown = heads.prefix(20).map { $0.prefix(20).joined(separator: ", ") + ($0.count > 20 ? ", …" : "") }
+      console.say(
+        "heads:       \(shown.joined(separator: "; "))\(heads.count > 20 ? "; …" : "") (\(heads.count): a row is predicted within "
+          + "that of its class)")
+    }
     if let laplace = model.laplace {
       console.say(
         "likelihood:  \(model.likelihood.rawValue); structure \(laplace.structure.rawValue)"

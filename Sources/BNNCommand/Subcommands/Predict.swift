@@ -26,6 +26,14 @@ struct Predict: ParsableCommand {
   @Option(name: .long, help: "Columns of the table that are copied in front as they are, comma-separated.")
   var keep: String?
 
+  @Option(
+    name: .long,
+    help: """
+      The number, from 0, of the head that the rows belong to, where the posterior's classes are in heads: its classes alone are \
+      predicted.
+      """)
+  var head: Int?
+
   @OptionGroup var predictive: PredictiveOptions
   @OptionGroup var properties: PropertyOptions
   @OptionGroup var tables: DataOptions
@@ -69,7 +77,9 @@ struct Predict: ParsableCommand {
     let reader = try DatasetReader(
       path: data, schema: own.model.schema, targets: .none, options: levels.apply(to: tables.options), keeping: kept)
     let probabilities = try probabilities()
-    let classes = own.model.likelihood.isClassification ? own.model.schema.classes ?? ["0", "1"] : []
+    let classes =
+      try chosenHead(own.model.schema)
+      ?? (own.model.likelihood.isClassification ? own.model.schema.classes ?? ["0", "1"] : [])
     let columns =
       classes.isEmpty ? columnNames(own.model.schema.targets, probabilities) : classes.map { "p_\($0)" }
     if let both = kept.first(where: { columns.contains($0) || (!classes.isEmpty && $0 == "class") }) {
@@ -80,7 +90,9 @@ struct Predict: ParsableCommand {
     var table = PredictionTable(form: form, kept: kept + (classes.isEmpty ? [] : ["class"]), names: columns)
     let predictor = try Predictor(own, method: predictive.method, seed: global.seed)
     while let block = try reader.nextBlock(maxRows: blockRows) {
-      let predictions = try predictor.predictions(features: block.featureMatrix, threads: global.workers)
+      let predictions = try predictor.predictions(
+        features: block.featureMatrix, heads: head.map { [Int](repeating: $0, count: block.rows) },
+        threads: global.workers)
       for (i, prediction) in predictions.enumerated() {
         let copied = block.kept.map { $0[i] }
         switch prediction {
@@ -102,6 +114,26 @@ struct Predict: ParsableCommand {
     } else {
       console.result([("rows", .integer(table.rows)), ("predictions", .verbatim(table.array()))])
     }
+  }
+
+  /// The classes of the head that was asked for; nil where classes are in no heads.
+  private func chosenHead(_ schema: Schema) throws -> [String]? {
+    guard let heads = schema.headLabels else {
+      guard head == nil else {
+        throw CommandFailure(
+          ExitStatus.usage, "the posterior has no heads", file: posterior, remedy: "leave --head out")
+      }
+      return nil
+    }
+    let listed = heads.prefix(20).enumerated().map { "\($0) (\($1.joined(separator: ", ")))" }.joined(separator: ", ")
+    guard let head, heads.indices.contains(head) else {
+      throw CommandFailure(
+        ExitStatus.usage,
+        head.map { "there is no head \($0)" }
+          ?? "classes are in heads, and the features of a row do not tell which is its own",
+        file: posterior, remedy: "name it by its number with --head: \(listed)\(heads.count > 20 ? ", …" : "")")
+    }
+    return heads[head]
   }
 
   private func columnNames(_ targets: [String], _ levels: [Double]) -> [String] {

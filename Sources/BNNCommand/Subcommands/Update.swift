@@ -159,6 +159,8 @@ struct PropertyOptions: ParsableArguments {
   @Option(name: .long, help: "Must be the posterior's, when given.")
   var classes: String?
   @Option(name: .long, help: "Must be the posterior's, when given.")
+  var heads: String?
+  @Option(name: .long, help: "Must be the posterior's, when given.")
   var members: Int?
   @Option(name: .long, help: "Must be the posterior's, when given.")
   var normalize: String?
@@ -171,6 +173,15 @@ struct PropertyOptions: ParsableArguments {
       ExitStatus.usage,
       "--classes \(classes) disagrees with the posterior, which has \(held?.joined(separator: ",") ?? "no classes")",
       file: file, remedy: "leave the flag out, or fit a new posterior")
+  }
+
+  /// `--heads` as the same groups in the same order.
+  private func sameHeads(_ held: [[String]]?, file: String) throws {
+    guard let heads, groups(heads)?.map(Set.init) != held?.map(Set.init) else { return }
+    let own = held.map { $0.map { $0.joined(separator: ",") }.joined(separator: ";") }
+    throw CommandFailure(
+      ExitStatus.usage, "--heads \(heads) disagrees with the posterior, which has \(own ?? "no heads")", file: file,
+      remedy: "leave the flag out, or fit a new posterior")
   }
 
   /// - Parameter allowsStaying: accept `--method tangent` for a moving tangent that is to stay where it is, and `--method
@@ -206,6 +217,7 @@ struct PropertyOptions: ParsableArguments {
     try same("--members", members.map(String.init), String(posterior.members.count))
     try same("--normalize", normalize, posterior.normalisationRule.rawValue)
     try sameClasses(model.schema.classes, file: file)
+    try sameHeads(model.schema.headLabels, file: file)
     var units: [String] = []
     var activations: Set<String> = []
     for case .dense(let count, let function) in model.network?.layers.dropLast() ?? [] {

@@ -11,20 +11,24 @@ import BNNModels
 struct FilterObservation {
   let likelihood: any Likelihood
 
-  /// Roots b (each C numbers), ν of each, and log p(y | f); the row weighs w, which is 1/w of the variance of normal noise.
+  /// Roots b that are not 0 (each C numbers), ν of each, and log p(y | f); the row weighs w, which is 1/w of the variance of normal noise.
   func linearised(
     _ f: [Double], _ y: [Double], weight: Double
   ) -> (roots: [[Double]], innovations: [Double], logDensity: Double) {
     let outputs = Matrix(rows: 1, columns: f.count, storage: f)
     let targets = Matrix(rows: 1, columns: y.count, storage: y)
     let root = weight.squareRoot()
-    let roots = likelihood.curvatureRoots(outputs: outputs).map { $0.storage.map { root * $0 } }
+    let all = likelihood.curvatureRoots(outputs: outputs, targets: targets).map { $0.storage.map { root * $0 } }
     var rest = likelihood.gradients(outputs: outputs, targets: targets).storage.map { -weight * $0 }
-    // Every likelihood's roots are lower triangular as columns: root s says nothing of outputs before s.
-    var innovations = [Double](repeating: 0, count: roots.count)
-    for s in roots.indices where roots[s][s] != 0 {
-      innovations[s] = rest[s] / roots[s][s]
-      for c in s..<f.count { rest[c] -= innovations[s] * roots[s][c] }
+    var roots: [[Double]] = []
+    var innovations: [Double] = []
+    // No later root says anything of the output in which a root begins.
+    for root in all {
+      guard let first = root.firstIndex(where: { $0 != 0 }) else { continue }
+      let innovation = rest[first] / root[first]
+      for c in first..<f.count { rest[c] -= innovation * root[c] }
+      roots.append(root)
+      innovations.append(innovation)
     }
     return (roots, innovations, weight * likelihood.logDensities(outputs: outputs, targets: targets)[0])
   }

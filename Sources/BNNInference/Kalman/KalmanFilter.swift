@@ -151,7 +151,7 @@ struct KalmanFilter<Belief: FilterBelief>: RowFilter {
       output.map(\.doubleValue), Array(y.row(i)), weight: weight)
     logEvidence += logDensity
     let moved = roots.count > 1 ? theta : []
-    for (s, root) in roots.enumerated() where root[s] != 0 {
+    for (s, root) in roots.enumerated() {
       var innovation = innovations[s]
       let square = innovation * innovation
       for c in unit.indices { unit[c] = Scalar(root[c]) }

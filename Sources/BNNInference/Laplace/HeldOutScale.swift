@@ -89,6 +89,7 @@ extension LaplaceEngine {
       let found = moments.linearised(inputs(Array(held.rows[start..<min(start + 500, held.rows.count)])))
       return (0..<found.mean.rows).map { found.row($0) }
     }
-    return PredictiveScale.best(rows, y.gathering(held.rows[...]), kind.classMethod)
+    return PredictiveScale.best(
+      rows, y.gathering(held.rows[...]), kind.classMethod, heads: likelihood(1).heads)
   }
 }

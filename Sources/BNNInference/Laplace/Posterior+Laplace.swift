@@ -122,7 +122,9 @@ extension Posterior {
   ) throws -> (posterior: Posterior, report: UpdateReport) {
     let root = RandomStream(seed: seed).split(UInt64(lineage.count))
     let before = self
-    guard rows.rows > 0 else { return (before, UpdateReport(rows: 0, logEvidence: 0, logEvidenceTotal: meanLogEvidence)) }
+    guard rows.rows > 0 else {
+      return (before, UpdateReport(rows: 0, logEvidence: 0, logEvidenceTotal: meanLogEvidence))
+    }
     return try formed(rows, count: members.count, threads: threads) { k, workers in
       let member = before.members[k]
       guard let state = member.laplace else { throw UpdateError.unsuitable("the posterior has no curvature") }
@@ -189,6 +191,9 @@ extension Posterior {
 
   /// - Throws: `UpdateError.unsuitable` for a target that the likelihood cannot explain.
   func checkTargets(_ y: Matrix) throws {
+    guard model.schema.heads == nil || model.likelihood == .categorical else {
+      throw UpdateError.unsuitable("classes in heads need a categorical likelihood, not \(model.likelihood.rawValue)")
+    }
     if let invalid = likelihood(1).firstInvalid(targets: y) {
       throw UpdateError.unsuitable("the \(model.likelihood.rawValue) likelihood cannot explain a target: \(invalid)")
     }
@@ -197,7 +202,8 @@ extension Posterior {
   /// The likelihood at a noise variance in normalised units.
   func likelihood(_ variance: Double) -> any Likelihood {
     let (targets, classes) = (model.schema.targets.count, model.schema.classes?.count ?? 2)
-    let own = try? model.likelihood.likelihood(targets: targets, classes: classes, variances: [variance])
+    let own = try? model.likelihood.likelihood(
+      targets: targets, classes: classes, heads: model.schema.heads, variances: [variance])
     guard let own else { preconditionFailure("a likelihood that was checked when the posterior was made") }
     return own
   }

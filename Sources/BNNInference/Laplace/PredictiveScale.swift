@@ -30,24 +30,42 @@ struct PredictiveScale {
   /// τ for a method by leave-one-out, from outputs (n × C), their covariances (n × C²) and targets.
   static func best(_ moments: OutputMoments, _ y: Matrix, _ likelihood: any Likelihood, _ method: ClassMethod) -> Double
   {
-    best(cavities(moments, y, likelihood), y, method)
+    best(cavities(moments, y, likelihood), y, method, heads: likelihood.heads)
   }
 
   /// τ for a method, from the outputs of rows that were not learnt.
-  static func best(_ rows: [OutputGaussian], _ y: Matrix, _ method: ClassMethod) -> Double {
+  static func best(
+    _ rows: [OutputGaussian], _ y: Matrix, _ method: ClassMethod, heads: ClassHeads? = nil
+  ) -> Double {
+    if let heads { return best(rows, y, method, within: heads) }
     guard let outputs = rows.first?.mean.count else { return 0 }
     // Every target of several has its own.
     let isSeveral = outputs == y.columns && outputs > 1
     let predictor = ClassPredictor(method: method, outputs: isSeveral ? 1 : outputs)
-    func scores(_ scale: Double) -> [Double] {
+    return best { scale in
       rows.enumerated().map { i, f in
-        var scaled = f
-        for j in scaled.covariance.storage.indices { scaled.covariance.storage[j] *= scale }
+        let scaled = f.scaled(scale)
         return isSeveral
           ? (0..<outputs).reduce(0) { $0 + predictor(scaled.marginal($1)).logProbabilities[Int(y[i, $1])] }
           : predictor(scaled).logProbabilities[Int(y[i, 0])]
       }
     }
+  }
+
+  /// The same of classes in heads, each row within its own.
+  private static func best(
+    _ rows: [OutputGaussian], _ y: Matrix, _ method: ClassMethod, within heads: ClassHeads
+  ) -> Double {
+    let predictors = heads.groups.map { ClassPredictor(method: method, outputs: $0.count) }
+    let places = (0..<y.rows).map { heads.place(of: Int(y[$0, 0])) }
+    let own = zip(rows, places).map { $0.marginal(heads.groups[$1.head]) }
+    return best { scale in
+      zip(own, places).map { predictors[$1.head]($0.scaled(scale)).logProbabilities[$1.position] }
+    }
+  }
+
+  /// τ by the scores of every row at any.
+  private static func best(_ scores: (Double) -> [Double]) -> Double {
     let plain = scores(0)
     var best = (gain: 0.0, error: 0.0, scale: 0.0)
     var safest = (gain: 0.0, scale: 0.0)
@@ -68,7 +86,7 @@ struct PredictiveScale {
     let f = moments.mean
     let c = f.columns
     let gradients = likelihood.gradients(outputs: f, targets: y)
-    let roots = likelihood.curvatureRoots(outputs: f)
+    let roots = likelihood.curvatureRoots(outputs: f, targets: y)
     return (0..<f.rows).map { i in
       let own = moments.row(i)
       var curvature = Matrix(rows: c, columns: c)

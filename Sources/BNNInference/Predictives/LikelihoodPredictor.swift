@@ -17,22 +17,28 @@ public struct LikelihoodPredictor: Sendable {
   /// y = center + scale·(normalised y), one each per target; of Gaussian kinds only.
   private let centers: [Double]
   private let scales: [Double]
-  private let classes: ClassPredictor
+  /// One a head, or one.
+  private let classes: [ClassPredictor]
+  private let heads: ClassHeads?
 
   /// - Parameters:
   ///   - classes: C of `categorical`.
+  ///   - heads: of `categorical`: groups of its classes, of which every row is about one.
   ///   - centers, scales: of the targets' normalisation; counts and classes have none. Empty is 0 and 1.
   ///   - seed: of the draws of `monteCarlo`.
   public init(
-    kind: LikelihoodKind, targets: Int = 1, classes: Int = 2, centers: [Double] = [], scales: [Double] = [],
-    classMethod: ClassMethod = .probit, seed: UInt64 = 0
+    kind: LikelihoodKind, targets: Int = 1, classes: Int = 2, heads: ClassHeads? = nil, centers: [Double] = [],
+    scales: [Double] = [], classMethod: ClassMethod = .probit, seed: UInt64 = 0
   ) {
     self.kind = kind
     self.targets = targets
     self.centers = centers.isEmpty ? [Double](repeating: 0, count: targets) : centers
     self.scales = scales.isEmpty ? [Double](repeating: 1, count: targets) : scales
     precondition(self.centers.count >= targets && self.scales.count >= targets, "one center and scale per target")
-    self.classes = ClassPredictor(method: classMethod, outputs: kind == .categorical ? classes : 1, seed: seed)
+    precondition(heads.map { kind == .categorical && $0.classes == classes } ?? true, "heads are of the classes")
+    self.heads = heads
+    let outputs = heads?.groups.map(\.count) ?? [kind == .categorical ? classes : 1]
+    self.classes = outputs.map { ClassPredictor(method: classMethod, outputs: $0, seed: seed) }
   }
 
   /// The prediction of a row.
@@ -40,8 +46,11 @@ public struct LikelihoodPredictor: Sendable {
   /// - Parameters:
   ///   - members: f ~ N(m, S) of every member.
   ///   - noiseVariances: σ² in normalised units, per member and target; of `gaussian` only.
+  ///   - head: the one that the row is about, where classes are in heads: the prediction is of its classes.
   /// - Throws: `UpdateError.notFinite` when a prediction overflows.
-  public func callAsFunction(_ members: [OutputGaussian], noiseVariances: [[Double]] = []) throws -> RowPrediction {
+  public func callAsFunction(
+    _ members: [OutputGaussian], noiseVariances: [[Double]] = [], head: Int? = nil
+  ) throws -> RowPrediction {
     switch kind {
     case .gaussian:
       return .amounts(
@@ -65,8 +74,12 @@ public struct LikelihoodPredictor: Sendable {
         })
     case .bernoulli:
       return .classes(
-        (0..<targets).map { t in ClassPredictive(pooling: members.map { classes($0.marginal(t)) }) })
-    case .categorical: return .classes([ClassPredictive(pooling: members.map { classes($0) })])
+        (0..<targets).map { t in ClassPredictive(pooling: members.map { classes[0]($0.marginal(t)) }) })
+    case .categorical:
+      guard let outputs = outputs(of: head), let head else {
+        return .classes([ClassPredictive(pooling: members.map { classes[0]($0) })])
+      }
+      return .classes([ClassPredictive(pooling: members.map { classes[head]($0.marginal(outputs)) })])
     }
   }
 
@@ -76,8 +89,11 @@ public struct LikelihoodPredictor: Sendable {
   /// - Parameters:
   ///   - members: draws × C of every member, as many of each.
   ///   - noiseVariances: σ² in normalised units, per member and target; of `gaussian` only.
+  ///   - head: the one that the row is about, where classes are in heads: the prediction is of its classes.
   /// - Throws: `UpdateError.notFinite` when a prediction overflows.
-  public func callAsFunction(averaging members: [[[Double]]], noiseVariances: [[Double]] = []) throws -> RowPrediction {
+  public func callAsFunction(
+    averaging members: [[[Double]]], noiseVariances: [[Double]] = [], head: Int? = nil
+  ) throws -> RowPrediction {
     switch kind {
     case .gaussian:
       return .amounts(
@@ -106,8 +122,23 @@ public struct LikelihoodPredictor: Sendable {
           ClassPredictive(pooling: members.map { ClassPredictive(averaging: $0.map { [$0[t]] }) })
         })
     case .categorical:
-      return .classes([ClassPredictive(pooling: members.map { ClassPredictive(averaging: $0) })])
+      let outputs = outputs(of: head)
+      return .classes([
+        ClassPredictive(
+          pooling: members.map { draws in
+            ClassPredictive(averaging: outputs.map { own in draws.map { draw in own.map { draw[$0] } } } ?? draws)
+          })
+      ])
     }
+  }
+
+  /// Those of the head that a row is about; nil where there are no heads.
+  private func outputs(of head: Int?) -> [Int]? {
+    guard let heads else { return nil }
+    guard let head, heads.groups.indices.contains(head) else {
+      preconditionFailure("of classes in heads a row is about one of \(heads.groups.count)")
+    }
+    return heads.groups[head]
   }
 
   private func gaussian(_ mean: Double, _ variance: Double, _ t: Int, noise: Double) throws -> PredictiveDistribution {

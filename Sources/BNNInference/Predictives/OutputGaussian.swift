@@ -27,6 +27,21 @@ public struct OutputGaussian: Sendable, Equatable {
     mean.count == 1 ? self : OutputGaussian(mean: [mean[c]], covariance: Matrix([[covariance[c, c]]]))
   }
 
+  /// Some of the outputs, in this order.
+  func marginal(_ outputs: [Int]) -> OutputGaussian {
+    let entries = outputs.flatMap { a in outputs.map { covariance[a, $0] } }
+    return OutputGaussian(
+      mean: outputs.map { mean[$0] },
+      covariance: Matrix(rows: outputs.count, columns: outputs.count, storage: entries))
+  }
+
+  /// N(m, τS).
+  func scaled(_ scale: Double) -> OutputGaussian {
+    var result = self
+    for j in result.covariance.storage.indices { result.covariance.storage[j] *= scale }
+    return result
+  }
+
   /// Var(f_a − f_b), never negative.
   func varianceOfDifference(_ a: Int, _ b: Int) -> Double {
     max(0, covariance[a, a] + covariance[b, b] - 2 * covariance[a, b])

@@ -37,11 +37,11 @@ public struct BernoulliLikelihood: Likelihood, Equatable {
     }
   }
 
-  public func curvatureRoots(outputs f: Matrix) -> [Matrix] {
+  public func curvatureRoots(outputs f: Matrix, targets _: Matrix) -> [Matrix] {
     diagonalRoots(f) { f, _ in LinkFunctions.logisticDeviation(f) }
   }
 
-  public func sample(outputs f: Matrix, using stream: inout RandomStream) -> Matrix {
+  public func sample(outputs f: Matrix, like _: Matrix, using stream: inout RandomStream) -> Matrix {
     checkShape(f)
     var result = f
     for i in f.storage.indices { result.storage[i] = stream.uniform() < LinkFunctions.logistic(f.storage[i]) ? 1 : 0 }

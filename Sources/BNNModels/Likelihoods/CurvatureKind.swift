@@ -19,19 +19,19 @@ public enum CurvatureKind: Hashable, Codable, Sendable {
   ///
   /// - Parameters:
   ///   - f: outputs, n × C.
-  ///   - y: targets, n × T; only `empiricalFisher` reads them.
+  ///   - y: targets, n × T; but for `empiricalFisher` they say no more than which outputs a row is about.
   ///   - stream: moves on by what `monteCarloFisher` draws, not otherwise.
   public func roots(
     of likelihood: any Likelihood, outputs f: Matrix, targets y: Matrix, using stream: inout RandomStream
   ) -> [Matrix] {
     switch self {
-    case .ggn: return likelihood.curvatureRoots(outputs: f)
+    case .ggn: return likelihood.curvatureRoots(outputs: f, targets: y)
     case .empiricalFisher: return [likelihood.gradients(outputs: f, targets: y)]
     case .monteCarloFisher(let samples):
       precondition(samples > 0, "there is a draw")
       let scale = 1 / Double(samples).squareRoot()
       return (0..<samples).map { _ in
-        let drawn = likelihood.sample(outputs: f, using: &stream)
+        let drawn = likelihood.sample(outputs: f, like: y, using: &stream)
         var root = likelihood.gradients(outputs: f, targets: drawn)
         for i in root.storage.indices { root.storage[i] *= scale }
         return root

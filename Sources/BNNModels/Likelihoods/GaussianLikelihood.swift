@@ -46,11 +46,11 @@ public struct GaussianLikelihood: Likelihood, Equatable {
     return result
   }
 
-  public func curvatureRoots(outputs f: Matrix) -> [Matrix] {
+  public func curvatureRoots(outputs f: Matrix, targets _: Matrix) -> [Matrix] {
     diagonalRoots(f) { _, c in 1 / variances[c].squareRoot() }
   }
 
-  public func sample(outputs f: Matrix, using stream: inout RandomStream) -> Matrix {
+  public func sample(outputs f: Matrix, like _: Matrix, using stream: inout RandomStream) -> Matrix {
     checkShape(f)
     let deviations = variances.map { $0.squareRoot() }
     let noise = stream.normals(f.storage.count)

@@ -51,7 +51,7 @@ public struct HeteroscedasticLikelihood: Likelihood, Equatable {
     return result
   }
 
-  public func curvatureRoots(outputs f: Matrix) -> [Matrix] {
+  public func curvatureRoots(outputs f: Matrix, targets _: Matrix) -> [Matrix] {
     checkShape(f)
     return (0..<outputs).map { c in
       var root = Matrix(rows: f.rows, columns: outputs)
@@ -60,7 +60,7 @@ public struct HeteroscedasticLikelihood: Likelihood, Equatable {
     }
   }
 
-  public func sample(outputs f: Matrix, using stream: inout RandomStream) -> Matrix {
+  public func sample(outputs f: Matrix, like _: Matrix, using stream: inout RandomStream) -> Matrix {
     checkShape(f)
     var result = Matrix(rows: f.rows, columns: targets, storage: stream.normals(f.rows * targets))
     for i in 0..<f.rows {

@@ -13,15 +13,18 @@ public protocol Likelihood: Sendable {
   var outputs: Int { get }
   /// T, the numbers that an observation has: one class index for `categorical`.
   var targets: Int { get }
+  /// Groups of outputs, of which a row's class says the one it is about; nil (the default): every row is about all.
+  var heads: ClassHeads? { get }
   /// log p(yᵢ | fᵢ) of every row, normalised: constants included.
   func logDensities(outputs f: Matrix, targets y: Matrix) -> [Double]
   /// −∂log p(yᵢ | fᵢ)/∂f of every row, n × C.
   func gradients(outputs f: Matrix, targets y: Matrix) -> Matrix
   /// Roots of the expected curvature of every row: r matrices n × C with Σₛ bᵢₛbᵢₛᵀ = −E_y[∂²log p(y | fᵢ)/∂f²], which
-  /// is positive semi-definite for every likelihood and does not depend on y.
-  func curvatureRoots(outputs f: Matrix) -> [Matrix]
-  /// Targets drawn from p(y | fᵢ), n × T.
-  func sample(outputs f: Matrix, using stream: inout RandomStream) -> Matrix
+  /// is positive semi-definite for every likelihood. Of y it depends only on which outputs a row is about, where the row's
+  /// class says that (`ClassHeads`). Roots that are not 0 begin in outputs of their own, in ascending order.
+  func curvatureRoots(outputs f: Matrix, targets y: Matrix) -> [Matrix]
+  /// Targets drawn from p(y | fᵢ), n × T, about the outputs that the rows of y are about.
+  func sample(outputs f: Matrix, like y: Matrix, using stream: inout RandomStream) -> Matrix
   /// The first target, row by row, that the likelihood gives no density; nil when all are fine.
   func firstInvalid(targets y: Matrix) -> InvalidTarget?
 }
@@ -39,6 +42,8 @@ public struct InvalidTarget: Error, Equatable, Sendable, CustomStringConvertible
 }
 
 extension Likelihood {
+  public var heads: ClassHeads? { nil }
+
   /// The first entry of y that is not `valid`.
   func firstInvalid(_ y: Matrix, expected: String, where valid: (Double) -> Bool) -> InvalidTarget? {
     y.storage.firstIndex { !valid($0) }.map { index in

@@ -12,12 +12,14 @@ public enum LikelihoodKind: String, Codable, CaseIterable, Sendable {
   ///
   /// - Parameters:
   ///   - classes: C of `categorical`, which has one target; the others ignore it.
+  ///   - heads: of `categorical`, its classes in groups; the others take none.
   ///   - variances: σ² of `gaussian`, one or one per target; the others ignore it.
   /// - Throws: `LikelihoodError` for counts that do not fit the kind.
   public func likelihood(
-    targets: Int = 1, classes: Int = 2, variances: [Double] = [1]
+    targets: Int = 1, classes: Int = 2, heads: [[Int]]? = nil, variances: [Double] = [1]
   ) throws(LikelihoodError) -> any Likelihood {
     guard targets >= 1 else { throw LikelihoodError("there is no target") }
+    guard heads == nil || self == .categorical else { throw LikelihoodError("\(rawValue) takes no heads") }
     switch self {
     case .gaussian:
       guard variances.count == targets || variances.count == 1 else {
@@ -32,7 +34,10 @@ public enum LikelihoodKind: String, Codable, CaseIterable, Sendable {
     case .categorical:
       guard targets == 1 else { throw LikelihoodError("categorical takes one target, not \(targets)") }
       guard classes >= 2 else { throw LikelihoodError("categorical needs at least two classes, not \(classes)") }
-      return CategoricalLikelihood(classes: classes)
+      guard let heads else { return CategoricalLikelihood(classes: classes) }
+      let own = try ClassHeads(heads)
+      guard own.classes == classes else { throw LikelihoodError("heads of \(own.classes) classes, of \(classes)") }
+      return CategoricalLikelihood(heads: own)
     case .poisson: return PoissonLikelihood(targets: targets)
     }
   }

@@ -38,10 +38,12 @@ public struct PoissonLikelihood: Likelihood, Equatable {
     entrywise(f, y) { f, y in Self.isCount(y) ? exp(f) - y : .nan }
   }
 
-  public func curvatureRoots(outputs f: Matrix) -> [Matrix] { diagonalRoots(f) { f, _ in exp(0.5 * f) } }
+  public func curvatureRoots(outputs f: Matrix, targets _: Matrix) -> [Matrix] {
+    diagonalRoots(f) { f, _ in exp(0.5 * f) }
+  }
 
   /// Whole numbers; see `RandomStream.poissons` for means above 10⁹.
-  public func sample(outputs f: Matrix, using stream: inout RandomStream) -> Matrix {
+  public func sample(outputs f: Matrix, like _: Matrix, using stream: inout RandomStream) -> Matrix {
     checkShape(f)
     return Matrix(rows: f.rows, columns: f.columns, storage: stream.poissons(means: f.storage.map { exp($0) }))
   }
