@@ -22,12 +22,12 @@ let package = Package(
     .systemLibrary(name: "CLibCSV", providers: [.apt(["libcsv-dev"])]),
     .systemLibrary(name: "CXXHash", providers: [.apt(["libxxhash-dev"])]),
 
-    // Elementwise loops for several widths of vectors: what Swift cannot choose when the program starts.
+    // Elementwise loops and noise for several widths of vectors: what Swift cannot choose when the program starts.
     .target(name: "CVectorLoops", linkerSettings: math),
 
     // MARK: Floor 1: numbers, chance, bytes
     .target(name: "BNNLinearAlgebra", dependencies: ["COpenBLAS", "CVectorLoops"], linkerSettings: math),
-    .target(name: "BNNProbability", dependencies: ["CGSL"], linkerSettings: math),
+    .target(name: "BNNProbability", dependencies: ["CGSL", "CVectorLoops"], linkerSettings: math),
     .target(name: "BNNSafetensors", exclude: ["ATTACKS.md"]),
 
     // MARK: Floor 2: data, models, posteriors
@@ -80,7 +80,8 @@ let package = Package(
       name: "LinearAlgebraTests",
       dependencies: ["BNNLinearAlgebra", "BNNProbability", "BNNTestSupport", "CGSL", "COpenBLAS"]),
     .testTarget(
-      name: "ProbabilityTests", dependencies: ["BNNProbability", "BNNTestSupport", "CGSL"], exclude: ["Fixtures"]),
+      name: "ProbabilityTests", dependencies: ["BNNProbability", "BNNTestSupport", "CGSL", "CVectorLoops"],
+      exclude: ["Fixtures"]),
     .testTarget(name: "SafetensorsTests", dependencies: ["BNNSafetensors"], exclude: ["Fixtures"]),
     .testTarget(name: "DatasetsTests", dependencies: ["BNNDatasets"], exclude: ["Fixtures"]),
     .testTarget(

@@ -50,6 +50,12 @@ public struct RandomStream: RandomNumberGenerator, Sendable, Equatable {
     return UInt64(block.0) | UInt64(block.1) << 32
   }
 
+  /// The first of `count` blocks that the stream has not used, and now has.
+  mutating func takeBlocks(_ count: Int) -> UInt64 {
+    defer { counter &+= UInt64(count) }
+    return counter
+  }
+
   /// Uniform on [0, 1): the top 53 bits.
   public mutating func uniform() -> Double { Double(next() >> 11) * 0x1p-53 }
 

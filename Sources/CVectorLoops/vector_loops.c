@@ -4,14 +4,9 @@
 #include <stdint.h>
 #include <string.h>
 
-#pragma STDC FP_CONTRACT OFF
+#include "widths.h"
 
-/* Clones are resolved by the loader, which only glibc's can. */
-#if defined(__x86_64__) && defined(__GLIBC__)
-#define WIDTHS __attribute__((target_clones("avx512f", "avx2", "default")))
-#else
-#define WIDTHS
-#endif
+#pragma STDC FP_CONTRACT OFF
 
 /* tanh x = m/(m + 2) with m = e^{2x} - 1 = 2^k (e^r - 1) + (2^k - 1), r the rest of 2x by log 2: no difference of
    neighbours at any x, so that small values keep their digits. e^r - 1 by its series, to rounding on |r| <= 0.35. */

@@ -46,7 +46,7 @@ private func floor(of target: String) -> Int? { floors.firstIndex { $0.contains(
   }
 
   @Test(arguments: [
-    ("COpenBLAS", ["BNNLinearAlgebra"]), ("CVectorLoops", ["BNNLinearAlgebra"]),
+    ("COpenBLAS", ["BNNLinearAlgebra"]), ("CVectorLoops", ["BNNLinearAlgebra", "BNNProbability"]),
     ("CGSL", ["BNNProbability"]), ("CZlib", ["BNNDatasets"]),
     ("CLibCSV", ["BNNDatasets"]), ("CXXHash", ["BNNDatasets", "BNNPosteriorFile"]), ("ArgumentParser", ["BNNCommand"]),
   ])

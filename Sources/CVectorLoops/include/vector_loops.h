@@ -4,7 +4,7 @@
 #include <stddef.h>
 
 /* The elementwise loops of training, compiled for several widths of vectors and chosen when the program starts. Products
-   and sums are never contracted, so that every width gives the same bits. */
+   and sums are never contracted, so that every width gives the same bits. Noise is in vector_noise.h. */
 
 /* z <- max(0, z); NaN stays NaN. */
 void bnn_relu_float(float *z, ptrdiff_t count);
