@@ -34,6 +34,30 @@ public protocol BLASScalar: BinaryFloatingPoint, SIMDScalar, Codable, Sendable {
   static func adamStep(
     _ theta: UnsafeMutablePointer<Self>, gradient: UnsafePointer<Self>, pull: UnsafePointer<Self>,
     first: UnsafeMutablePointer<Self>, second: UnsafeMutablePointer<Self>, count: Int, length: Self, root: Self)
+  /// y ← x².
+  static func squares(of x: UnsafePointer<Self>, into y: UnsafeMutablePointer<Self>, count: Int)
+  /// y ← ab.
+  static func products(
+    _ a: UnsafePointer<Self>, _ b: UnsafePointer<Self>, into y: UnsafeMutablePointer<Self>, count: Int)
+  /// g ← 2gh.
+  static func scaleByTwice(_ h: UnsafePointer<Self>, _ g: UnsafeMutablePointer<Self>, count: Int)
+  /// z ← z + ε√s with ε = sign·noise, then s ← ε/(2√s), the slope of z in s; 0 where s is below the least normal number.
+  static func addNoise(
+    to z: UnsafeMutablePointer<Self>, variance s: UnsafeMutablePointer<Self>, noise: UnsafePointer<Float>, sign: Self,
+    count: Int)
+  /// A step of Adam, as `adamStep`, for the means and log standard deviations ρ of `count` independent normal weights, in
+  /// one pass: the gradient by m is ∂m + pull, that by ρ is 2s²·∂v + λs² − 1 with s² = `variance`; then
+  /// `variance` ← e^{2ρ}, within 2ε. |ρ| stays below 43 in single and 350 in double precision, where that is a normal number.
+  ///
+  /// - Parameters:
+  ///   - meanGradient: ∂m, of the negative expected log likelihood; `varianceGradient` is ∂v.
+  ///   - pull: the prior's gradient by m, λ(m − m₀) where it is diagonal.
+  ///   - precision: the diagonal λ of the prior's precision.
+  ///   - moments: 4·`count` numbers: Adam's first and second of m, then first and second of ρ.
+  static func variationalAdamStep(
+    mean: UnsafeMutablePointer<Self>, logDeviation: UnsafeMutablePointer<Self>, variance: UnsafeMutablePointer<Self>,
+    meanGradient: UnsafePointer<Self>, varianceGradient: UnsafePointer<Self>, pull: UnsafePointer<Self>,
+    precision: UnsafePointer<Self>, moments: UnsafeMutablePointer<Self>, count: Int, length: Self, root: Self)
   static func complementaryErrorFunction(_ x: Self) -> Self
   /// log(1 + x).
   static func logOnePlus(_ x: Self) -> Self

@@ -6,14 +6,6 @@ import BNNLinearAlgebra
 ///
 /// Everything is row-major. θ is the flat vector of `Network`, as scalars of the pass.
 public struct NetworkPass<Scalar: BLASScalar> {
-  private struct DenseLayer {
-    let inputs: Int
-    let outputs: Int
-    let activation: Activation
-    /// Where W begins in θ; b follows it.
-    let offset: Int
-  }
-
   private let layers: [DenseLayer]
   /// P.
   public let parameterCount: Int
@@ -34,16 +26,7 @@ public struct NetworkPass<Scalar: BLASScalar> {
   private var input: [Scalar] = []
 
   public init(_ spec: NetworkSpec) {
-    var size = spec.inputs
-    var offset = 0
-    layers = spec.layers.map { layer in
-      switch layer {
-      case .dense(let units, let activation):
-        defer { (size, offset) = (units, offset + units * (size + 1)) }
-        return DenseLayer(inputs: size, outputs: units, activation: activation, offset: offset)
-      }
-    }
-    parameterCount = offset
+    (layers, parameterCount) = DenseLayer.layout(spec)
     preactivations = layers.map { _ in [] }
     values = layers.map { _ in [] }
     deltas = layers.map { _ in [] }
@@ -69,27 +52,14 @@ public struct NetworkPass<Scalar: BLASScalar> {
   ) {
     precondition(theta.count == parameterCount, "P weights")
     rows = m
-    Self.fit(&input, m * inputs)
+    input.fit(m * inputs)
     let count = m * inputs
     input.withUnsafeMutableBufferPointer { write(UnsafeMutableBufferPointer(rebasing: $0[0..<count])) }
     for index in layers.indices {
       let layer = layers[index]
-      Self.fit(&values[index], m * layer.outputs)
+      values[index].fit(m * layer.outputs)
       let source = index == 0 ? input : values[index - 1]
-      values[index].withUnsafeMutableBufferPointer { h in
-        guard let h = h.baseAddress, m > 0 else { return }
-        theta.withUnsafeBufferPointer { theta in
-          guard let weights = theta.baseAddress.map({ $0 + layer.offset }) else { return }
-          let bias = weights + layer.inputs * layer.outputs
-          for i in 0..<m { (h + i * layer.outputs).update(from: bias, count: layer.outputs) }
-          source.withUnsafeBufferPointer { source in
-            guard let source = source.baseAddress else { return }
-            Scalar.gemm(
-              transposeA: false, transposeB: true, m: m, n: layer.outputs, k: layer.inputs, alpha: 1, a: source,
-              lda: layer.inputs, b: weights, ldb: layer.inputs, beta: 1, c: h, ldc: layer.outputs)
-          }
-        }
-      }
+      layer.affine(rows: m, source, theta, into: &values[index])
       if layer.activation.derivativeNeedsPreactivation { preactivations[index] = values[index] }
       values[index].withUnsafeMutableBufferPointer { h in
         layer.activation.apply(to: UnsafeMutableBufferPointer(rebasing: h[0..<(m * layer.outputs)]))
@@ -117,7 +87,7 @@ public struct NetworkPass<Scalar: BLASScalar> {
     let r = outputGradients.count
     roots = r
     let top = layers.count - 1
-    Self.fit(&deltas[top], r * m * outputs)
+    deltas[top].fit(r * m * outputs)
     let size = m * outputs
     deltas[top].withUnsafeMutableBufferPointer { delta in
       for (s, gradient) in outputGradients.enumerated() {
@@ -133,7 +103,7 @@ public struct NetworkPass<Scalar: BLASScalar> {
     deltas[top] = own
     for index in stride(from: top, to: lowest, by: -1) {
       let layer = layers[index]
-      Self.fit(&deltas[index - 1], r * m * layer.inputs)
+      deltas[index - 1].fit(r * m * layer.inputs)
       var below = deltas[index - 1]
       deltas[index - 1] = []
       // So few rows at a time that they are still in the cache when they go through the activation.
@@ -146,10 +116,8 @@ public struct NetworkPass<Scalar: BLASScalar> {
               theta.withUnsafeBufferPointer { theta in
                 guard let below = below.baseAddress, let delta = delta.baseAddress, let theta = theta.baseAddress
                 else { return }
-                Scalar.gemm(
-                  transposeA: false, transposeB: false, m: rows.count, n: layer.inputs, k: layer.outputs, alpha: 1,
-                  a: delta + first * layer.outputs, lda: layer.outputs, b: theta + layer.offset, ldb: layer.inputs,
-                  beta: 0, c: below + first * layer.inputs, ldc: layer.inputs)
+                layer.inputGradient(
+                  rows: rows.count, delta + first * layer.outputs, theta, keep: 0, into: below + first * layer.inputs)
               }
             }
           }
@@ -186,31 +154,9 @@ public struct NetworkPass<Scalar: BLASScalar> {
   @_specialize(where Scalar == Double)
   public func gradient(into gradient: inout [Scalar], downTo lowest: Int = 0) {
     precondition(roots == 1 && gradient.count == parameterCount, "one root and P numbers")
-    let m = rows
-    gradient.withUnsafeMutableBufferPointer { out in
-      guard let out = out.baseAddress else { return }
-      for index in lowest..<layers.count {
-        let layer = layers[index]
-        let weights = out + layer.offset
-        let bias = weights + layer.inputs * layer.outputs
-        let source = index == 0 ? input : values[index - 1]
-        source.withUnsafeBufferPointer { x in
-          deltas[index].withUnsafeBufferPointer { delta in
-            for j in 0..<layer.outputs { bias[j] = 0 }
-            guard let x = x.baseAddress, let delta = delta.baseAddress, m > 0 else {
-              for j in 0..<(layer.inputs * layer.outputs) { weights[j] = 0 }
-              return
-            }
-            Scalar.gemm(
-              transposeA: true, transposeB: false, m: layer.outputs, n: layer.inputs, k: m, alpha: 1, a: delta,
-              lda: layer.outputs, b: x, ldb: layer.inputs, beta: 0, c: weights, ldc: layer.inputs)
-            for i in 0..<m {
-              let row = delta + i * layer.outputs
-              for j in 0..<layer.outputs { bias[j] += row[j] }
-            }
-          }
-        }
-      }
+    for index in lowest..<layers.count {
+      let source = index == 0 ? input : values[index - 1]
+      layers[index].parameterGradient(rows: rows, source, deltas[index], into: &gradient)
     }
   }
 
@@ -238,10 +184,5 @@ public struct NetworkPass<Scalar: BLASScalar> {
           UnsafeBufferPointer(rebasing: delta[0..<(roots * rows * layer.outputs)]))
       }
     }
-  }
-
-  /// Buffers only grow: a shorter last block uses the front.
-  private static func fit(_ buffer: inout [Scalar], _ count: Int) {
-    if buffer.count < count { buffer = [Scalar](repeating: 0, count: count) }
   }
 }

@@ -6,8 +6,6 @@
 
 #pragma STDC FP_CONTRACT OFF
 
-#define INLINE static inline __attribute__((always_inline))
-
 /* Words are kept in lanes of 64 bits whose upper halves are of no meaning: a product of two low halves needs no mask. */
 INLINE void philox_words(
     uint64_t seed, uint64_t substream, uint64_t block, uint32_t *restrict words, ptrdiff_t blocks) {

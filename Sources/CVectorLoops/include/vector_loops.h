@@ -31,4 +31,31 @@ void bnn_adam_double(
     double *theta, const double *gradient, const double *pull, double *first, double *second, ptrdiff_t count,
     double length, double root);
 
+/* y <- x^2. */
+void bnn_squares_float(const float *x, float *y, ptrdiff_t count);
+void bnn_squares_double(const double *x, double *y, ptrdiff_t count);
+
+/* y <- a b. */
+void bnn_products_float(const float *a, const float *b, float *y, ptrdiff_t count);
+void bnn_products_double(const double *a, const double *b, double *y, ptrdiff_t count);
+
+/* g <- 2 g h. */
+void bnn_scale_by_twice_float(float *g, const float *h, ptrdiff_t count);
+void bnn_scale_by_twice_double(double *g, const double *h, ptrdiff_t count);
+
+/* z <- z + e sqrt(variance) with e = sign * noise, then variance <- e / (2 sqrt(variance)), the slope of z in it: 0 below
+   the least normal number, where there is none. */
+void bnn_add_noise_float(float *z, float *variance, const float *noise, float sign, ptrdiff_t count);
+void bnn_add_noise_double(double *z, double *variance, const float *noise, double sign, ptrdiff_t count);
+
+/* A step of Adam as above for the mean, with mean_gradient + pull, and for rho, the log of the standard deviation, with
+   variance * (2 variance_gradient + precision) - 1; then variance <- e^{2 rho}. rho stays within +-43 (float) and +-350
+   (double). moments are 4 count numbers: first and second of the mean, first and second of rho. */
+void bnn_variational_adam_float(
+    float *mean, float *rho, float *variance, const float *mean_gradient, const float *variance_gradient,
+    const float *pull, const float *precision, float *moments, ptrdiff_t count, float length, float root);
+void bnn_variational_adam_double(
+    double *mean, double *rho, double *variance, const double *mean_gradient, const double *variance_gradient,
+    const double *pull, const double *precision, double *moments, ptrdiff_t count, double length, double root);
+
 #endif
