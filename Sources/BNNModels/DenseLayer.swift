@@ -26,12 +26,20 @@ struct DenseLayer: Sendable {
   @inline(__always) func affine<Scalar: BLASScalar>(
     rows m: Int, _ x: UnsafePointer<Scalar>, _ theta: UnsafePointer<Scalar>, into z: UnsafeMutablePointer<Scalar>
   ) {
+    let bias = theta + offset + inputs * outputs
+    for i in 0..<m { (z + i * outputs).update(from: bias, count: outputs) }
+    product(rows: m, x, theta, keep: 1, into: z)
+  }
+
+  /// z ← keep·z + x Wᵀ for m rows.
+  @inline(__always) func product<Scalar: BLASScalar>(
+    rows m: Int, _ x: UnsafePointer<Scalar>, _ theta: UnsafePointer<Scalar>, keep: Scalar = 0,
+    into z: UnsafeMutablePointer<Scalar>
+  ) {
     guard m > 0 else { return }
-    let weights = theta + offset
-    for i in 0..<m { (z + i * outputs).update(from: weights + inputs * outputs, count: outputs) }
     Scalar.gemm(
-      transposeA: false, transposeB: true, m: m, n: outputs, k: inputs, alpha: 1, a: x, lda: inputs, b: weights,
-      ldb: inputs, beta: 1, c: z, ldc: outputs)
+      transposeA: false, transposeB: true, m: m, n: outputs, k: inputs, alpha: 1, a: x, lda: inputs, b: theta + offset,
+      ldb: inputs, beta: keep, c: z, ldc: outputs)
   }
 
   /// g ← keep·g + δW for m rows.
