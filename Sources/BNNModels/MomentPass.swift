@@ -1,17 +1,17 @@
 import BNNLinearAlgebra
 
 /// Means and covariances of the outputs of a network whose weights are independent normals, in one pass without noise
-/// (moment propagation: Hernández-Lobato & Adams 2015, eqs. 12–15; Wu et al. 2019, section 3). Every layer's inputs are
+/// (moment propagation: Hernández-Lobato & Adams 2015; Wu et al. 2019). Every layer's inputs are
 /// taken as independent, with means m and variances s, and its pre-activations as normal:
 ///
 ///     E z = M m + b,   Var z = V (m² + s) + M² s + v_b,
 ///
 /// then E h(z) and Var h(z) by `ActivationMoments`. The outputs keep what they share: Cov(z_a, z_b) = Σᵢ M_ai M_bi sᵢ.
 /// The first layer's units are independent and normal, so that one hidden layer gives the exact moments; more give an
-/// approximation, since units that share inputs are dependent. Measured with two hidden layers of relu or tanh on 10 inputs,
-/// at random means and 20 random rows, against 800,000 samples each of `VariationalPass`: with 50 units a layer the means
-/// are within 0.004 of an output's standard deviation (three standard errors of the samples) and the standard deviations
-/// within 2.4 %; with 10 units, whose weights' variances are 0.025, within 0.021 and 13 %.
+/// approximation, since units that share inputs are dependent. Measured with two hidden layers of relu or tanh on 10
+/// inputs, at random means and 20 random rows, against 800,000 samples each of `VariationalPass`: with 50 units a layer
+/// the means are within 0.004 of an output's standard deviation (some standard errors of the samples) and the standard
+/// deviations within 2.4 %; with 10 units, whose weights' variances are 0.025, within 0.021 and 13 %.
 public struct MomentPass<Scalar: BLASScalar> {
   private let layers: [DenseLayer]
   /// P.
