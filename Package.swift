@@ -105,7 +105,10 @@ let package = Package(
       ]),
     // The executable is a dependency so that a filtered `swift test` builds what these tests run.
     .testTarget(
-      name: "CommandTests", dependencies: ["bnn-update", "BNNCommand", "BNNPosteriorFile", "BNNTestSupport"]),
+      name: "CommandTests",
+      dependencies: [
+        "bnn-update", "BNNCommand", "BNNPosteriorFile", "BNNInference", "BNNLinearAlgebra", "BNNTestSupport",
+      ]),
     .testTarget(name: "NotebookTests", dependencies: []),
     .testTarget(name: "FloorPlanTests"),
   ],

@@ -105,10 +105,12 @@ public struct Posterior: Sendable, Equatable {
   public var lineage: [LineageEntry]
   /// Where the inputs lay, for a moving tangent; nil for everything else.
   public var inputs: InputSummary?
+  /// Rows that are kept as they are; nil where none is.
+  public var memory: RowMemory?
 
   public init(
     model: ModelDescription, normalisation: Normalisation, members: [Member], rows: Int, certificate: Certificate,
-    lineage: [LineageEntry], inputs: InputSummary? = nil
+    lineage: [LineageEntry], inputs: InputSummary? = nil, memory: RowMemory? = nil
   ) {
     self.model = model
     self.normalisation = normalisation
@@ -117,6 +119,7 @@ public struct Posterior: Sendable, Equatable {
     self.certificate = certificate
     self.lineage = lineage
     self.inputs = inputs
+    self.memory = memory
   }
 
   /// True when every member's weights are identified.
@@ -132,6 +135,7 @@ public struct Posterior: Sendable, Equatable {
     result.rows = 0
     result.lineage = []
     result.inputs = nil
+    result.memory = nil
     for k in members.indices {
       let own = members[k].statistics
       result.members[k].statistics = LinearStatistics(weights: own.weights, responses: own.responses)

@@ -31,7 +31,7 @@ public struct PosteriorFile: Sendable {
     let tensors =
       posterior.members.enumerated().flatMap { k, member in
         MemberTensors(member: k, model: posterior.model).tensors(of: member, posterior: posterior)
-      } + (posterior.inputs?.tensors ?? [])
+      } + (posterior.inputs?.tensors ?? []) + (posterior.memory?.tensors ?? [])
     if let bad = tensors.first(where: { !$0.values.allSatisfy(\.isFinite) }) {
       throw UpdateError.notFinite("the tensor \(bad.name) of the new posterior")
     }
@@ -106,12 +106,13 @@ public struct PosteriorFile: Sendable {
     let summary =
       manifest.model.method == .movingTangent && manifest.rows > 0
       ? try InputSummary(from: &store, columns: manifest.model.schema.features.count) : nil
+    let memory = try RowMemory(from: &store, model: manifest.model, seen: manifest.rows)
     guard store.remaining.isEmpty else {
       throw .corrupt(file: name, "it holds tensors that its manifest does not explain: \(store.remaining[0])")
     }
     posterior = Posterior(
       model: manifest.model, normalisation: manifest.normalisation, members: members, rows: manifest.rows,
-      certificate: manifest.certificate, lineage: manifest.lineage, inputs: summary)
+      certificate: manifest.certificate, lineage: manifest.lineage, inputs: summary, memory: memory)
     self.digest = digest
     self.manifest = manifestText
   }

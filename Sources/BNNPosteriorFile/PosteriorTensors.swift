@@ -18,6 +18,7 @@ import BNNSafetensors
 /// | `store.…` | see `StoreTensors.swift` | what a moving tangent carries to its next point |
 /// | `curvature.…` | see `LaplaceTensors.swift` | what the data said to a Laplace or Kalman posterior |
 ///
+/// Once a file, not of a member: `inputs.…` (`StoreTensors.swift`) and `memory.…` (`MemoryTensors.swift`).
 /// Member k > 0 has the prefix `members.k.`.
 struct MemberTensors {
   let prefix: String

@@ -69,6 +69,7 @@ struct JSONTests {
       [
         "manifest": "object", "lineage": "list", "identified": "truth", "not_identified": "list", "digest": "text",
         "noise": "number", "prior_precision": "number", "certificate": "object",
+        "memory_rows": "integer",
       ])
     let lineage = object["lineage"] as? [[String: Any]] ?? []
     #expect(lineage.map { $0["action"] as? String } == ["fit", "update"])

@@ -211,3 +211,37 @@ func refused(_ bytes: [UInt8]) -> PosteriorFileError? {
     return error
   }
 }
+
+// MARK: Damage
+
+/// A change of a tensor, and words of the message that refuses it.
+typealias Damage = (name: String, words: String, change: @Sendable (inout Tensor) -> Void)
+
+extension OpenFile {
+  /// Expects that the file is read as it is and that every change of it is refused with its words.
+  func refuses(_ damages: [Damage]) throws {
+    #expect(try refusal() == nil)
+    for (name, words, change) in damages {
+      var file = self
+      try file.change(name, change)
+      let error = try file.refusal()
+      #expect(error?.kind == .corrupt, "\(name): \(words)")
+      #expect(error?.message.contains(words) == true, "\(name): \(error?.message ?? "accepted")")
+    }
+  }
+}
+
+/// Every number changed.
+func replaced(_ tensor: Tensor, _ body: (Double) -> Double) -> Tensor {
+  Tensor(name: tensor.name, shape: tensor.shape, values: tensor.values.map(body))
+}
+
+/// Another first number.
+func withFirst(_ tensor: Tensor, _ value: Double) -> Tensor {
+  Tensor(name: tensor.name, shape: tensor.shape, values: [value] + tensor.values.dropFirst())
+}
+
+/// One number too many.
+func longer(_ tensor: Tensor) -> Tensor {
+  Tensor(name: tensor.name, shape: [tensor.values.count + 1], values: tensor.values + [1])
+}

@@ -33,7 +33,8 @@ struct Inspect: ParsableCommand {
       ("manifest", .verbatim(file.manifest)), ("digest", .string(file.digest)),
       ("lineage", lineage(own.lineage)), ("identified", .boolean(own.isProper)), ("not_identified", .strings(missing)),
       ("noise", .perTarget(own.noiseDeviations)), ("prior_precision", .perTarget(own.priorPrecisions)),
-      ("predictive_scale", .optional(own.predictiveScale)), ("certificate", certificateJSON(own)),
+      ("predictive_scale", .optional(own.predictiveScale)),
+      ("memory_rows", .integer(own.memory?.rows ?? 0)), ("certificate", certificateJSON(own)),
       (
         "members",
         .array(
@@ -161,10 +162,15 @@ struct Inspect: ParsableCommand {
     let store = own.members.first?.store?.statistics
     let keptColumns = max(own.movingWeights, store?.weights ?? 0)
     console.say(
-      "kept of the data: sums over rows, not rows; but "
+      "kept of the data: sums over rows, \(own.memory == nil ? "not" : "and some") rows; but "
         + (own.rows < keptColumns
           ? "with fewer rows than \(store == nil ? "weights" : "columns of the store") the rows can be reconstructed from them"
           : "they are not anonymised"))
+    if let memory = own.memory {
+      console.say(
+        "memory:      \(memory.rows) \(memory.rows == 1 ? "row" : "rows") of the data are kept in the file, as they are"
+      )
+    }
     if let inputs = own.inputs {
       let (all, exact) = (inputs.levels.count, inputs.isDiscrete.count { $0 })
       let components = inputs.mixture.components
