@@ -6,14 +6,17 @@ extension Posterior {
   /// The commands whose chain makes this posterior: one `fit`, then the updates, every property and setting spelt out.
   /// Data files are called D1.csv, D2.csv, … since a posterior keeps no paths.
   var commandLines: [String] {
-    lineage.map { entry in
+    var current = lineage.first?.method ?? model.methodName
+    return lineage.map { entry in
       var words = ["bnn-update"]
       switch entry.action {
       case "fit": words += ["fit", "D\(entry.number).csv"] + propertyFlags
       case "update":
         words += ["update", "p\(entry.number - 1).safetensors", "D\(entry.number).csv"]
         // A moving tangent that was told to stay where it was, or Laplace's posterior continued by the filter.
-        if entry.method != model.methodName { words += ["--method", entry.method] }
+        if entry.method != current { words += ["--method", entry.method] }
+        // The filter continues a posterior as what it is; mean-field inference makes another of it.
+        if entry.method == Method.meanField.rawValue { current = entry.method }
       default: return "# update \(entry.number) was made by `\(entry.action)`"
       }
       for (setting, flag) in [
@@ -24,6 +27,7 @@ extension Posterior {
       ] {
         if let value = entry.settings[setting] { words += Self.flag(flag, value) }
       }
+      words += VariationalOptions.flags(entry.settings)
       if entry.settings[UpdateSetting.onePass] != nil { words.append("--one-pass") }
       if entry.settings[UpdateSetting.precision] != nil { words.append("--single-precision") }
       if entry.settings[UpdateSetting.repeatedData] != nil { words.append("--allow-repeated-data") }
@@ -59,9 +63,14 @@ extension Posterior {
     if let heads = schema.headLabels, heads.joined().allSatisfy({ Self.fitsList($0) && !$0.contains(";") }) {
       words += Self.flag("--heads", heads.map { $0.joined(separator: ",") }.joined(separator: ";"))
     }
-    words += ["--method", model.methodName]
+    words += ["--method", lineage.first?.method ?? model.methodName]
     if model.likelihood != .gaussian { words += ["--likelihood", model.likelihood.rawValue] }
-    if let laplace = model.laplace { words += LaplaceOptions.flags(laplace) }
+    if var laplace = model.laplace {
+      // Before mean-field inference took it over.
+      let earlier = lineage.lazy.compactMap { $0.settings[UpdateSetting.earlierStructure] }.first
+      if let structure = earlier.flatMap(CurvatureStructure.init) { laplace.structure = structure }
+      words += LaplaceOptions.flags(laplace)
+    }
     var units: [String] = []
     var activation: String?
     for case .dense(let count, let function) in model.network?.layers.dropLast() ?? [] {

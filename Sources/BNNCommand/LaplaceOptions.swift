@@ -9,13 +9,16 @@ struct LaplaceOptions: ParsableArguments {
     name: .long,
     help: """
       laplace: full, block (every layer), kronecker, low-rank (directions and a diagonal) or diagonal (default: full up to \
-      2,000 weights, then kronecker); kalman: full, low-rank or diagonal (then low-rank).
+      2,000 weights, then kronecker); kalman: full, low-rank or diagonal (then low-rank); mean-field is diagonal.
       """)
   var structure: String?
 
   @Option(
     name: .long,
-    help: "laplace and kalman: the layers whose weights are uncertain, as last, 2 or 1-2 counted from 0 (default: all)."
+    help: """
+      laplace, kalman and mean-field: the layers whose weights are uncertain, as last, 2 or 1-2 counted from 0 (default: all; \
+      mean-field: up to the last).
+      """
   )
   var layers: String?
 
@@ -31,8 +34,8 @@ struct LaplaceOptions: ParsableArguments {
   @Option(
     name: .long,
     help: """
-      laplace and kalman: what has a prior precision of its own, chosen by the evidence: network (one for all), layer, or weight \
-      (automatic relevance determination: weights that D1 does not need are held at zero; not with kronecker).
+      laplace, kalman and mean-field: what has a prior precision of its own, chosen by the evidence: network (one for all), \
+      layer, or weight (not mean-field; automatic relevance determination: weights that D1 does not need are held at zero; not with kronecker).
       """)
   var priorPer = PriorScope.network.rawValue
 
@@ -40,7 +43,7 @@ struct LaplaceOptions: ParsableArguments {
     ("ggn", .ggn), ("fisher", .monteCarloFisher(samples: 1)), ("empirical-fisher", .empiricalFisher),
   ]
 
-  /// Whether a flag asks for what only `laplace` and `kalman` have.
+  /// Whether a flag asks for what only `laplace`, `kalman` and `mean-field` have.
   var isUsed: Bool {
     structure != nil || layers != nil || curvature != "ggn" || priorPer != PriorScope.network.rawValue
   }
@@ -73,8 +76,10 @@ struct LaplaceOptions: ParsableArguments {
 
   /// - Parameters:
   ///   - isLinearised: for `--method tangent` with a likelihood that is not Gaussian.
-  ///   - filters: for `--method kalman`, which keeps fewer structures.
-  func settings(for network: Network, isLinearised: Bool = false, filters: Bool = false) throws -> LaplaceSettings {
+  ///   - method: which some structures belong to.
+  func settings(
+    for network: Network, isLinearised: Bool = false, method: Method = .laplace
+  ) throws -> LaplaceSettings {
     let count = network.layers.count
     let chosen = layers == "last" ? (count - 1)..<count : layers.flatMap(bounds)
     if let chosen, chosen.upperBound > count {
@@ -85,8 +90,10 @@ struct LaplaceOptions: ParsableArguments {
     let uncertain = network.parameterRange(ofLayers: chosen ?? 0..<count).count
     let own =
       structure.flatMap { CurvatureStructure(rawValue: $0) }
-      ?? (uncertain <= TangentLimit.automatic ? .full : filters ? .lowRank : .kronecker)
-    if filters, !KalmanStructure.all.contains(own) {
+      ?? (method == .meanField
+        ? .diagonal : uncertain <= TangentLimit.automatic ? .full : method == .kalman ? .lowRank : .kronecker)
+    if method == .meanField { try checkMeanField(own, chosen, count) }
+    if method == .kalman, !KalmanStructure.all.contains(own) {
       throw CommandFailure.usage(
         "--method kalman keeps a precision that is full, low-rank or diagonal, not \(own.rawValue)",
         remedy: "use --structure low-rank, or --method laplace")
@@ -109,6 +116,28 @@ struct LaplaceOptions: ParsableArguments {
       structure: own, layers: chosen == 0..<count ? nil : chosen,
       curvature: Self.kinds.first { $0.name == curvature }?.kind ?? .ggn, rank: rank, products: products,
       priorScope: scope, isLinearised: isLinearised)
+  }
+
+  private func checkMeanField(_ structure: CurvatureStructure, _ layers: Range<Int>?, _ count: Int) throws {
+    guard structure == .diagonal else {
+      throw CommandFailure.usage(
+        "--method mean-field keeps every weight by itself, not \(structure.rawValue)",
+        remedy: "leave --structure out, or use --method laplace")
+    }
+    guard curvature == "ggn" else {
+      throw CommandFailure.usage(
+        "--method mean-field takes no --curvature: it draws from the posterior", remedy: "leave it out")
+    }
+    guard layers.map({ $0.upperBound == count }) ?? true else {
+      throw CommandFailure.usage(
+        "--method mean-field takes the last layers or all, not \(self.layers ?? "")",
+        remedy: "use --layers last, or name layers up to \(count - 1)")
+    }
+    guard priorPer != PriorScope.weight.rawValue else {
+      throw CommandFailure.usage(
+        "--method mean-field has one prior precision for the network or one a layer",
+        remedy: "use --prior-per network or layer")
+    }
   }
 
   /// The flags that ask for these settings.
@@ -135,7 +164,7 @@ struct TrainingOptions: ParsableArguments {
     name: .long,
     help: """
       Train with Adam for this many passes (default: second-order steps on all rows; 10 passes where rows × weights are \
-      beyond 10^9; of classes, 5,000 rows or more and a structure that is not full, one more pass, before which 2,000 rows \
+      beyond 10^9; mean-field: some 40,000 steps; of classes, 5,000 rows or more and a structure that is not full, one more pass, before which 2,000 rows \
       held out choose what predictions believe of the spread).
       """)
   var epochs: Int?
@@ -143,14 +172,16 @@ struct TrainingOptions: ParsableArguments {
   @Option(name: .long, help: "Adam's minibatch.")
   var batchSize = 64
 
-  @Option(name: .long, help: "Adam's first learning rate; it falls to 0.")
-  var learningRate = 5e-3
+  @Option(
+    name: .long,
+    help: "Adam's first learning rate; it falls to 0 (default: 5e-3; mean-field by natural-gradient 0.02).")
+  var learningRate: Double?
 
   func validate() throws {
     if let epochs, epochs < 1 { throw ValidationError("--epochs must be at least 1, got \(epochs)") }
     guard batchSize >= 1 else { throw ValidationError("--batch-size must be at least 1, got \(batchSize)") }
-    guard learningRate > 0, learningRate.isFinite else {
-      throw ValidationError("--learning-rate must be a positive number, got \(learningRate)")
+    guard learningRate.map({ $0 > 0 && $0.isFinite }) ?? true else {
+      throw ValidationError("--learning-rate must be a positive number, got \(learningRate ?? 0)")
     }
   }
 
@@ -158,7 +189,13 @@ struct TrainingOptions: ParsableArguments {
   func settings(rows: Int, weights: Int) -> TrainingSettings {
     TrainingSettings(
       epochs: epochs ?? (rows > 1_000_000_000 / max(1, weights) ? 10 : nil), batchSize: batchSize,
-      learningRate: learningRate)
+      learningRate: learningRate ?? 5e-3)
+  }
+
+  /// Of mean-field inference, whose passes are `epochs`.
+  func settings(_ variational: VariationalOptions) -> TrainingSettings {
+    TrainingSettings(
+      epochs: epochs, batchSize: batchSize, variational: variational.settings(learningRate: learningRate))
   }
 
   /// What the lineage keeps of a training.

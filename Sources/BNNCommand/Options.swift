@@ -124,6 +124,8 @@ enum UpdateSetting {
   static let precision = "precision"
   static let processNoise = "process_noise"
   static let forgetting = "forgetting"
+  /// The structure of the posterior that mean-field inference took over.
+  static let earlierStructure = "earlier_structure"
 }
 
 /// What is said of a posterior that is written.

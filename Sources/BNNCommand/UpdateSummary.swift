@@ -25,7 +25,10 @@ struct UpdateSummary {
       ("misfit", .optional(report.misfit)), ("distance_to_optimum", .optional(report.distanceToOptimum)),
       ("shift", .optional(report.shift)), ("compression_error", .optional(report.compressionError)),
       ("curvature_drift", .optional(report.curvatureDrift)), ("dispersion", .optional(report.dispersion?.value)),
-      ("predictive_scale", .optional(posterior.predictiveScale)),
+      ("predictive_scale", .optional(posterior.predictiveScale)), ("bound", .optional(report.variational?.bound)),
+      ("bound_standard_error", .optional(report.variational?.standardError)),
+      ("divergence", .optional(report.variational?.divergence)),
+      ("bounds", report.variational.map { .array($0.bounds.map { .number($0) }) } ?? .null),
       (
         "timings",
         report.timings.map {
@@ -60,6 +63,14 @@ struct UpdateSummary {
           + (action == "fit" ? "" : "moved by \(readable(shift)) standard deviations of the posterior before, and ")
           + "is \(readable(distance)) of its own from the optimum"
           + (distance > 0.1 * Double(posterior.movingWeights).squareRoot() ? "; more --epochs come closer" : ""))
+    }
+    if let own = report.variational {
+      console.say(
+        "bound \(readable(own.bound)) ± \(readable(own.standardError)) nats, of which the divergence from the "
+          + "\(action == "fit" ? "prior" : "posterior before") is \(readable(own.divergence)); "
+          + (own.bounds.isEmpty ? "in closed form" : "\(own.bounds.count) passes")
+          + (action == "fit" || report.shift == nil
+            ? "" : "; the mean moved by \(readable(report.shift)) standard deviations of the posterior before"))
     }
     if let drift = report.curvatureDrift {
       console.say(

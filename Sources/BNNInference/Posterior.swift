@@ -17,10 +17,12 @@ public enum Method: String, Codable, CaseIterable, Sendable {
   case laplace
   /// The network itself, one row at a time by the extended Kalman filter.
   case kalman
+  /// The network itself, by the factorised Gaussian nearest to the posterior under the posterior before every batch.
+  case meanField = "mean-field"
 
   /// Whether the posterior is one Gaussian over the network's weights: a mean, what rows said in the structure of
   /// `LaplaceState`, and the prior.
-  public var keepsCurvature: Bool { self == .laplace || self == .kalman }
+  public var keepsCurvature: Bool { self == .laplace || self == .kalman || self == .meanField }
 
   /// The whole network linearised, wherever.
   public var isTangent: Bool { self == .tangent || self == .movingTangent }
@@ -39,7 +41,7 @@ public struct ModelDescription: Codable, Sendable, Equatable {
   public var prior: PriorSettings
   /// M, the directions in which a tangent's weights may move; nil for all.
   public var subspace: Int?
-  /// Nil for every method but `laplace` and `kalman`.
+  /// Nil for every method of the linear family.
   public var laplace: LaplaceSettings?
 
   public init(
@@ -150,7 +152,7 @@ public struct Posterior: Sendable, Equatable {
   /// The basis of one member of the linear family: how its rows are made.
   public func basis(of member: Member) -> any LinearBasis {
     switch model.method {
-    case .laplace, .kalman: preconditionFailure("a Laplace posterior has no basis: it is not linear in its weights")
+    case .laplace, .kalman, .meanField: preconditionFailure("a Laplace posterior has no basis: it is not linear in its weights")
     case .linear:
       return LinearRegressionBasis(
         features: model.schema.features.count, outputs: model.schema.targets.count, intercept: model.intercept,

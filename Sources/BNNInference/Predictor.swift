@@ -39,6 +39,7 @@ public struct Predictor: Sendable {
     /// What is known of a network's outputs, by member.
     enum Outputs: Sendable {
       case linearised([LaplaceMoments])
+      case propagated([MeanFieldMoments])
       case drawn([NetworkDraws])
     }
 
@@ -52,15 +53,19 @@ public struct Predictor: Sendable {
     func callAsFunction(_ x: Matrix, heads: [Int]?) throws -> [RowPrediction] {
       switch outputs {
       case .linearised(let members):
-        let moments = members.map { $0.linearised(x) }
-        return try (0..<x.rows).map { i in
-          try likelihood(moments.map { $0.row(i) }, noiseVariances: noise, head: heads?[i])
-        }
+        return try predictions(members.map { $0.linearised(x) }, heads: heads)
+      case .propagated(let members): return try predictions(members.map { $0.propagated(x) }, heads: heads)
       case .drawn(let members):
         let outputs = members.map { $0.outputs(x) }
         return try (0..<x.rows).map { i in
           try likelihood(averaging: outputs.map { $0.map { Array($0.row(i)) } }, noiseVariances: noise, head: heads?[i])
         }
+      }
+    }
+
+    private func predictions(_ moments: [OutputMoments], heads: [Int]?) throws -> [RowPrediction] {
+      try (0..<(moments.first?.mean.rows ?? 0)).map { i in
+        try likelihood(moments.map { $0.row(i) }, noiseVariances: noise, head: heads?[i])
       }
     }
   }
@@ -79,7 +84,17 @@ public struct Predictor: Sendable {
       let states = posterior.members.compactMap(\.laplace)
       let outputs: ReadyLaplace.Outputs
       var classMethod = posterior.model.likelihood.classMethod
-      switch method {
+      let isMeanField = posterior.model.method == .meanField
+      switch method == .automatic ? (isMeanField ? .moments(classes: nil) : .linearised(classes: nil)) : method {
+      case .automatic, .moments:
+        guard isMeanField else {
+          throw UpdateError.unsuitable(
+            "moments are propagated through independent weights, those of a mean-field posterior; this one is of "
+              + posterior.model.methodName)
+        }
+        if case .moments(let asked?) = method { classMethod = asked }
+        outputs = .propagated(
+          try zip(posterior.members, states).map { try MeanFieldMoments(network, $0.theta, $1) })
       case .linearised(let asked):
         classMethod = asked ?? classMethod
         outputs = .linearised(

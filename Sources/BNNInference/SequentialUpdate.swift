@@ -40,6 +40,8 @@ public struct UpdateReport: Sendable, Equatable {
   public var curvatureDrift: Double?
   /// Of the batch's counts under a Poisson likelihood, the largest of the members; nil for every other.
   public var dispersion: Dispersion?
+  /// Of mean-field inference, the first member's; nil for every other.
+  public var variational: VariationalReport?
 }
 
 /// One batch absorbed by a posterior: rows in, block by block in bounded memory, then the new posterior out.
@@ -60,6 +62,8 @@ public struct SequentialUpdate: Sendable {
   private var collected: LaplaceRows?
   /// The filter that takes the rows as they come; nil for every other.
   private var filter: FilterUpdate?
+  /// Whether the posterior after the batch is a factorised Gaussian, by variational inference.
+  private var isMeanField = false
   /// How a Laplace posterior finds the batch's optimum; may be changed until `finish`.
   public var training: TrainingSettings
   private var rows = 0
@@ -73,6 +77,7 @@ public struct SequentialUpdate: Sendable {
     before = prior
     if prior.model.method.keepsCurvature {
       (statistics, bases, kept) = ([], [], [])
+      isMeanField = prior.model.method == .meanField
       collected = LaplaceRows(parameters: Network(prior.model.networkOrEmpty).parameterCount)
       return
     }
@@ -87,6 +92,16 @@ public struct SequentialUpdate: Sendable {
         prior.members.compactMap(\.store), network: Network(prior.model.networkOrEmpty),
         normalisation: prior.normalisation)
     }
+  }
+
+  /// An update that ends in a factorised Gaussian by variational inference, of a posterior of `mean-field`, `laplace` or
+  /// `kalman`, which is its prior whole.
+  ///
+  /// - Throws: `UpdateError.unsuitable` for any other posterior.
+  public init(meanField prior: Posterior, training: TrainingSettings = TrainingSettings()) throws {
+    try prior.checkMeanField()
+    self.init(prior, training: training)
+    isMeanField = true
   }
 
   /// An update that takes its rows one at a time by the extended Kalman filter, of a `kalman` posterior or a `laplace` one in
@@ -201,6 +216,10 @@ public struct SequentialUpdate: Sendable {
     threads: Int = 1, seed: UInt64 = 0, progress: @escaping @Sendable (Double, String) -> Void = { _, _ in }
   ) throws -> (posterior: Posterior, report: UpdateReport) {
     if let filter { return try filter.finished() }
+    if let collected, isMeanField {
+      return try before.meanFieldUpdated(
+        by: collected, training: training, threads: threads, seed: seed, progress: progress)
+    }
     if let collected {
       return try before.updated(by: collected, training: training, threads: threads, seed: seed, progress: progress)
     }
@@ -355,7 +374,7 @@ extension Posterior {
     case .lastLayer:
       let count = members[0].statistics.weights
       return (0..<count).map { $0 == count - 1 ? "bias" : "hidden unit \($0)" }
-    case .laplace, .kalman: return (0..<members[0].theta.count).map { "weight \($0)" }
+    case .laplace, .kalman, .meanField: return (0..<members[0].theta.count).map { "weight \($0)" }
     case .tangent, .movingTangent:
       let word = model.subspace == nil ? "weight" : "direction"
       return (0..<members[0].statistics.weights).map { "\(word) \($0)" }

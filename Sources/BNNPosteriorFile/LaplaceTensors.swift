@@ -6,7 +6,8 @@ import BNNSafetensors
 /// The tensors of a Laplace posterior beside its mean (of a linearised network beside θ₁: the mean's displacement, as
 /// `tangent.<name>`): what data said, in its structure, under the prefix `curvature.` and
 /// the structure's own names (`AnyCurvature.tensors`): symmetric matrices as their packed upper triangles. Prior precisions of
-/// every weight are `prior.<name>` in the weight's shape.
+/// every weight are `prior.<name>` in the weight's shape. Of a mean-field posterior the curvature of a weight is 1/s² − δ, with s its
+/// standard deviation and δ its prior precision.
 extension MemberTensors {
   func tensors(of state: LaplaceState, _ network: Network) -> [Tensor] {
     var prior: [Tensor] = []
@@ -44,20 +45,10 @@ extension MemberTensors {
       model.likelihood.hasNoise == (own.noiseVariance != nil), own.distanceToOptimum >= 0,
       (0...1).contains(own.predictiveScale)
     else { throw store.corrupt("its prior precision or its noise is not valid") }
-    let start = "\(prefix)curvature."
-    var found: [CurvatureTensor] = []
-    for name in store.remaining where name.hasPrefix(start) {
-      guard let shape = store.shape(of: name) else { continue }
-      found.append(
-        CurvatureTensor(
-          name: String(name.dropFirst(start.count)), shape: shape, values: try store.take(name, shape: shape)))
-    }
-    let curvature: AnyCurvature
-    do {
-      curvature = try AnyCurvature(settings.structure, layers: shapes, rank: settings.rank, tensors: found)
-    } catch {
-      throw store.corrupt("\(error)")
-    }
+    let curvature =
+      model.method == .meanField
+      ? AnyCurvature.diagonal(try excess(of: shapes, from: &store))
+      : try laplaceCurvature(settings, shapes, from: &store)
     let displacement =
       settings.isLinearised ? try join(network.tensors, prefix: prefix + "tangent.", from: &store) : nil
     var state = LaplaceState(
@@ -68,5 +59,34 @@ extension MemberTensors {
     return Member(
       theta: theta, outputRoot: nil, statistics: LinearStatistics(weights: 0, responses: 0), responses: [],
       laplace: state)
+  }
+
+  private func laplaceCurvature(
+    _ settings: LaplaceSettings, _ shapes: [LayerShape], from store: inout TensorStore
+  ) throws(PosteriorFileError) -> AnyCurvature {
+    let start = "\(prefix)curvature."
+    var found: [CurvatureTensor] = []
+    for name in store.remaining where name.hasPrefix(start) {
+      guard let shape = store.shape(of: name) else { continue }
+      found.append(
+        CurvatureTensor(
+          name: String(name.dropFirst(start.count)), shape: shape, values: try store.take(name, shape: shape)))
+    }
+    do {
+      return try AnyCurvature(settings.structure, layers: shapes, rank: settings.rank, tensors: found)
+    } catch {
+      throw store.corrupt("\(error)")
+    }
+  }
+
+  /// Of a mean-field posterior, 1/s² − δ: unlike a sum of squares it may be negative, and only with δ is it a precision.
+  private func excess(
+    of shapes: [LayerShape], from store: inout TensorStore
+  ) throws(PosteriorFileError) -> DiagonalCurvature {
+    var diagonal: [Double] = []
+    for (l, shape) in shapes.enumerated() {
+      diagonal += try store.take("\(prefix)curvature.\(l)", shape: [shape.parameterCount])
+    }
+    return DiagonalCurvature(layers: shapes, diagonal: diagonal)
   }
 }

@@ -74,10 +74,11 @@ extension Fit {
           + "the \(TangentLimit.automatic) that are possible", remedy: "use --method laplace, or fewer units (--hidden)"
       )
     }
-    let settings = try laplace.settings(
-      for: network, isLinearised: isTangent, filters: method == Method.kalman.rawValue)
+    let chosen = isTangent ? Method.laplace : method.flatMap(Method.init) ?? .laplace
+    if chosen != .meanField { try variational.refuseUnused() }
+    let settings = try laplace.settings(for: network, isLinearised: isTangent, method: chosen)
     let rule = normalisationRule(reader.format)
-    if method == Method.kalman.rawValue {
+    if chosen == .kalman {
       let (dataset, summary) = try readAll(reader, header: header, console)
       let fitted = try filtered(
         spec, settings, likelihood, schema, dataset, rule, prior,
@@ -90,11 +91,19 @@ extension Fit {
     let count = rows.rows
     try finish(&summary, reader, rows: count, header: header, console)
     let normalisation = Normalisation.fit(rows, rule: rule, targetKind: schema.targetKind)
-    let fitted = try Posterior.laplace(
-      spec, settings: settings, likelihood: likelihood, schema: schema, rows: consume rows,
-      normalisation: normalisation, standardised: rule != .none, prior: prior,
-      training: training.settings(rows: count, weights: network.parameterCount), members: members,
-      seed: global.seed, threads: global.workers, progress: { _, message in console.progress(message) })
+    let progress: @Sendable (Double, String) -> Void = { _, message in console.progress(message) }
+    let fitted =
+      chosen == .meanField
+      ? try Posterior.meanField(
+        spec, settings: settings, likelihood: likelihood, schema: schema, rows: consume rows,
+        normalisation: normalisation, standardised: rule != .none, prior: prior,
+        training: training.settings(variational), members: members, seed: global.seed, threads: global.workers,
+        progress: progress)
+      : try Posterior.laplace(
+        spec, settings: settings, likelihood: likelihood, schema: schema, rows: consume rows,
+        normalisation: normalisation, standardised: rule != .none, prior: prior,
+        training: training.settings(rows: count, weights: network.parameterCount), members: members,
+        seed: global.seed, threads: global.workers, progress: progress)
     console.clearProgress()
     return (fitted, summary)
   }

@@ -55,8 +55,9 @@ struct Fit: ParsableCommand {
   @Option(
     name: .long,
     help: """
-      tangent, moving-tangent, last-layer, linear, laplace or kalman (default: tangent up to 2,000 weights, then last-layer; \
-      laplace where the likelihood is not gaussian). kalman is for streams: every update takes its rows one at a time.
+      tangent, moving-tangent, last-layer, linear, laplace, kalman or mean-field (default: tangent up to 2,000 weights, then \
+      last-layer; laplace where the likelihood is not gaussian). kalman is for streams: every update takes its rows one at a \
+      time. mean-field is variational: every weight a normal distribution by itself.
       """)
   var method: String?
 
@@ -136,6 +137,7 @@ struct Fit: ParsableCommand {
 
   @OptionGroup var laplace: LaplaceOptions
   @OptionGroup var training: TrainingOptions
+  @OptionGroup var variational: VariationalOptions
   @OptionGroup var destination: OutputOptions
   @OptionGroup var tables: DataOptions
   @OptionGroup var global: GlobalOptions
@@ -148,7 +150,7 @@ struct Fit: ParsableCommand {
     }
     if laplace.isUsed, method != nil, !keepsCurvature {
       throw ValidationError(
-        "--structure, --layers, --curvature and --prior-per belong to --method laplace or kalman")
+        "--structure, --layers, --curvature and --prior-per belong to --method laplace, kalman or mean-field")
     }
     if onePass, method != Method.kalman.rawValue { throw ValidationError("--one-pass belongs to --method kalman") }
     if case .given(let tau) = forgetting.setting {
@@ -238,6 +240,7 @@ struct Fit: ParsableCommand {
 
     let fitted: (posterior: Posterior, report: UpdateReport)
     let summary: BatchSummary
+    if !keepsCurvature { try variational.refuseUnused() }
     if method == Method.linear.rawValue {
       var update = SequentialUpdate(
         .linear(schema: schema, intercept: !noIntercept, standardised: normalisationRule(.csv) != .none, prior: prior))
@@ -256,7 +259,12 @@ struct Fit: ParsableCommand {
       if singlePrecision { settings[UpdateSetting.precision] = "single" }
       if case .given(let tau) = forgetting.setting { settings[UpdateSetting.forgetting] = "\(tau)" }
     }
-    if trained {
+    if trained, posterior.model.method == .meanField {
+      settings.merge(
+        VariationalOptions.lineage(
+          training.settings(variational), report: fitted.report.variational, given: training.epochs)
+      ) { $1 }
+    } else if trained {
       let own = training.settings(
         rows: summary.rows, weights: posterior.model.network.map { Network($0).parameterCount } ?? 0)
       settings.merge(TrainingOptions.lineage(own)) { $1 }

@@ -20,6 +20,7 @@ struct Update: ParsableCommand {
 
   @OptionGroup var filter: FilterOptions
   @OptionGroup var training: TrainingOptions
+  @OptionGroup var variational: VariationalOptions
   @OptionGroup var destination: ReplacementOptions
   @OptionGroup var labels: LabelOptions
   @OptionGroup var properties: PropertyOptions
@@ -46,13 +47,15 @@ struct Update: ParsableCommand {
       return try filterRows(file, output: output, console, started: started)
     }
     try filter.refuseUnused()
+    let isMeanField = prior.model.method == .meanField || properties.method == Method.meanField.rawValue
+    if !isMeanField { try variational.refuseUnused() }
     let reader = try DatasetReader(
       path: data, labels: labels.file, schema: prior.model.schema, options: levels.apply(to: tables.options),
       readsTime: true)
     let stays = prior.model.method == .movingTangent && properties.method == Method.tangent.rawValue
-    let isLaplace = prior.model.method == .laplace
+    let isLaplace = prior.model.method == .laplace && !isMeanField
     // How many rows there are is known when they are read; the choice between second-order steps and Adam can wait.
-    var update = SequentialUpdate(prior, moving: !stays)
+    var update = try isMeanField ? SequentialUpdate(meanField: prior) : SequentialUpdate(prior, moving: !stays)
     let summary = try absorb(reader, into: &update, threads: global.workers, console: console)
     var settings = tables.lineageSettings(summary, levels)
     if try isRepeated(summary, prior.lineage) { settings[UpdateSetting.repeatedData] = "true" }
@@ -60,14 +63,23 @@ struct Update: ParsableCommand {
       update.training = training.settings(rows: summary.rows, weights: prior.members[0].theta.count)
       settings.merge(TrainingOptions.lineage(update.training)) { $1 }
     }
+    if isMeanField { update.training = training.settings(variational) }
     var (next, report) = try update.finish(
       threads: global.workers, seed: global.seed, progress: { _, message in console.progress(message) })
     console.clearProgress()
+    if isMeanField {
+      settings.merge(
+        VariationalOptions.lineage(update.training, report: report.variational, given: training.epochs)
+      ) { $1 }
+      if prior.model.method != .meanField, let own = prior.model.laplace {
+        settings[UpdateSetting.earlierStructure] = own.structure.rawValue
+      }
+    }
     next.lineage =
       prior.lineage + [
         LineageEntry(
           number: prior.lineage.count + 1, action: "update", rows: summary.rows, rowDigest: summary.digest.description,
-          method: stays ? Method.tangent.rawValue : prior.model.methodName, settings: settings,
+          method: stays ? Method.tangent.rawValue : next.model.methodName, settings: settings,
           logEvidence: report.logEvidence, seed: global.seed, version: libraryVersion, parent: file.digest,
           label: destination.label, subspaceShare: report.subspaceShare,
           timeRange: reader.timeRange.map { [$0.first, $0.last] })
@@ -76,7 +88,7 @@ struct Update: ParsableCommand {
     if destination.inPlace { try refuseChanged(file.digest) }
     try AtomicFile.write(bytes, to: output, replacing: destination.replaces)
     if summary.rows > prior.rows, prior.model.method != .linear,
-      prior.model.method != .movingTangent, !isLaplace
+      prior.model.method != .movingTangent, !prior.model.method.keepsCurvature
     {
       console.note(
         "this batch is larger than everything seen before it (\(summary.rows) rows against \(prior.rows)): a network "
@@ -144,8 +156,8 @@ struct PropertyOptions: ParsableArguments {
   @Option(
     name: .long,
     help: """
-      Must be the posterior's, when given; or tangent, to update a moving-tangent posterior where it is; or kalman, to \
-      continue a laplace posterior row by row.
+      Must be the posterior's, when given; or tangent, to update a moving-tangent posterior where it is; kalman, to \
+      continue a laplace posterior row by row; or mean-field, to make a laplace or kalman posterior the prior of a mean-field one.
       """)
   var method: String?
   @Option(name: .long, help: "Must be the posterior's, when given.")
@@ -185,7 +197,7 @@ struct PropertyOptions: ParsableArguments {
   }
 
   /// - Parameter allowsStaying: accept `--method tangent` for a moving tangent that is to stay where it is, and `--method
-  ///   kalman` for a Laplace posterior.
+  ///   kalman` for a Laplace posterior, and `--method mean-field` for either.
   func check(against posterior: Posterior, file: String, allowsStaying: Bool = false) throws {
     func same(_ flag: String, _ given: String?, _ held: String) throws {
       guard let given, given != held else { return }
@@ -211,7 +223,8 @@ struct PropertyOptions: ParsableArguments {
     try same("--weights", weights, model.schema.weights ?? "no row weights")
     let staysInPlace = allowsStaying && model.method == .movingTangent && method == Method.tangent.rawValue
     let filters = allowsStaying && model.method == .laplace && method == Method.kalman.rawValue
-    if !staysInPlace, !filters { try same("--method", method, model.methodName) }
+    let becomesMeanField = allowsStaying && posterior.canUpdateMeanField && method == Method.meanField.rawValue
+    if !staysInPlace, !filters, !becomesMeanField { try same("--method", method, model.methodName) }
     try same("--subspace", subspace.map(String.init), model.subspace.map(String.init) ?? "none")
     try same("--likelihood", likelihood, model.likelihood.rawValue)
     try same("--members", members.map(String.init), String(posterior.members.count))

@@ -59,7 +59,7 @@ struct Stopwatch {
 struct LaplaceEngine<Scalar: BLASScalar>: Sendable {
   let network: Network
   let settings: LaplaceSettings
-  let training: TrainingSettings
+  var training: TrainingSettings
   let x: [Scalar]
   let y: Matrix
   let weights: [Double]?

@@ -44,7 +44,7 @@ struct MinibatchTraining: Sendable {
       if let rows { order = order.map { rows[$0] } }
       for first in stride(from: 0, to: visited, by: batch) {
         let indices = order[first..<min(first + batch, visited)]
-        pass.forward(rows: indices.count, theta) { gather(loss.x, indices, width: d, into: $0) }
+        pass.forward(rows: indices.count, theta) { gatherRows(loss.x, indices, width: d, into: $0) }
         var g = loss.likelihood.gradients(outputs: pass.output(), targets: loss.y.gathering(indices))
         if let weights = loss.weights { g.scaleEachRow(by: indices.map { weights[$0] }) }
         let scale = Double(n) / Double(indices.count)
@@ -64,17 +64,5 @@ struct MinibatchTraining: Sendable {
       progress(Double(epoch + 1) / Double(epochs))
     }
     return moving.map { theta[$0].doubleValue }
-  }
-
-  private func gather<Scalar: BLASScalar>(
-    _ rows: [Scalar], _ indices: ArraySlice<Int>, width: Int,
-    into target: UnsafeMutableBufferPointer<Scalar>
-  ) {
-    rows.withUnsafeBufferPointer { rows in
-      guard let source = rows.baseAddress, let target = target.baseAddress else { return }
-      for (place, i) in indices.enumerated() {
-        (target + place * width).update(from: source + i * width, count: width)
-      }
-    }
   }
 }

@@ -11,7 +11,7 @@ import BNNProbability
 #endif
 
 /// An outcome of either precision.
-private struct Formed: Sendable {
+struct Formed: Sendable {
   var theta: [Double]
   var state: LaplaceState
   var logEvidence: Double
@@ -20,12 +20,21 @@ private struct Formed: Sendable {
   var compressionError: Double
   var curvatureDrift: Double?
   var pearson: PearsonSum?
+  /// Of mean-field inference; nil for every other.
+  var variational: VariationalReport?
 
   init<Scalar: BLASScalar>(_ outcome: LaplaceEngine<Scalar>.Outcome) {
     (theta, state, logEvidence, shift) = (outcome.theta, outcome.state, outcome.logEvidence, outcome.shift)
     timings = outcome.timings
     compressionError = outcome.compressionError
     (curvatureDrift, pearson) = (outcome.curvatureDrift, outcome.pearson)
+  }
+
+  init<Scalar: BLASScalar>(_ outcome: MeanFieldEngine<Scalar>.Outcome) {
+    (theta, state, logEvidence, shift) = (outcome.theta, outcome.state, outcome.report.bound, outcome.shift)
+    timings = Timings(training: outcome.seconds)
+    compressionError = 0
+    variational = outcome.report
   }
 }
 
@@ -67,24 +76,10 @@ extension Posterior {
     prior: PriorSettings = PriorSettings(), training: TrainingSettings = TrainingSettings(), members: Int = 1,
     seed: UInt64 = 0, threads: Int = 1, progress: @escaping @Sendable (Double, String) -> Void = { _, _ in }
   ) throws -> (posterior: Posterior, report: UpdateReport) {
-    guard !prior.isFlat else {
-      throw UpdateError.unsuitable("a Laplace posterior of a network needs a prior; a flat one is not proper")
-    }
-    if settings.priorScope == .weight, !settings.structure.takesWeightPrecisions {
-      throw UpdateError.unsuitable(
-        "a \(settings.structure.rawValue) structure takes one prior precision a layer, not one a weight; full, block, low-rank "
-          + "and diagonal take them")
-    }
+    let start = try Posterior.laplaceStart(
+      .laplace, spec, settings: settings, likelihood: likelihood, schema: schema, normalisation: normalisation,
+      standardised: standardised, prior: prior)
     let network = Network(spec)
-    if let layers = settings.layers, layers.isEmpty || layers.upperBound > network.layers.count {
-      throw UpdateError.unsuitable("the network has \(network.layers.count) layers")
-    }
-    let start = Posterior(
-      model: ModelDescription(
-        method: .laplace, schema: schema, network: spec, intercept: true, standardised: standardised, prior: prior,
-        likelihood: likelihood, laplace: settings),
-      normalisation: normalisation, members: [], rows: 0,
-      certificate: laplaceCertificate(settings, likelihood, standardised: standardised), lineage: [])
     try start.checkTargets(Matrix(rows: batch.rows, columns: batch.targetCount, storage: batch.targets))
     let relative = try normalisation.relative(batch.weights)
     let rows = LaplaceRows(
@@ -115,6 +110,33 @@ extension Posterior {
     }
   }
 
+  /// The model with nothing seen.
+  ///
+  /// - Throws: `UpdateError.unsuitable` for settings that do not fit.
+  static func laplaceStart(
+    _ method: Method, _ spec: NetworkSpec, settings: LaplaceSettings, likelihood: LikelihoodKind, schema: Schema,
+    normalisation: Normalisation, standardised: Bool, prior: PriorSettings
+  ) throws -> Posterior {
+    guard !prior.isFlat else {
+      throw UpdateError.unsuitable("a Laplace posterior of a network needs a prior; a flat one is not proper")
+    }
+    if settings.priorScope == .weight, !settings.structure.takesWeightPrecisions {
+      throw UpdateError.unsuitable(
+        "a \(settings.structure.rawValue) structure takes one prior precision a layer, not one a weight; full, block, low-rank "
+          + "and diagonal take them")
+    }
+    let network = Network(spec)
+    if let layers = settings.layers, layers.isEmpty || layers.upperBound > network.layers.count {
+      throw UpdateError.unsuitable("the network has \(network.layers.count) layers")
+    }
+    return Posterior(
+      model: ModelDescription(
+        method: method, schema: schema, network: spec, intercept: true, standardised: standardised, prior: prior,
+        likelihood: likelihood, laplace: settings),
+      normalisation: normalisation, members: [], rows: 0,
+      certificate: laplaceCertificate(method, settings, prior, standardised: standardised), lineage: [])
+  }
+
   /// The posterior after a batch.
   func updated(
     by rows: LaplaceRows, training: TrainingSettings, threads: Int, seed: UInt64,
@@ -142,7 +164,7 @@ extension Posterior {
   }
 
   /// All members formed side by side, and the report.
-  private func formed(
+  func formed(
     _ batch: LaplaceRows, count: Int, threads: Int,
     _ form: @Sendable (Int, Int) throws -> Formed
   ) throws -> (posterior: Posterior, report: UpdateReport) {
@@ -160,12 +182,13 @@ extension Posterior {
         laplace: $0.state)
     }
     let drift = made.compactMap(\.curvatureDrift).max()
+    let variational = made.first?.variational != nil
     if rows > 0, let shift = made.map(\.shift).max(), let distance = made.map(\.state.distanceToOptimum).max() {
       let start = "The last batch moved the mean by "
       result.certificate.reasons.removeAll { $0.hasPrefix(start) }
       result.certificate.reasons.append(
-        "\(start)\(Float(shift)) standard deviations of the posterior before it, and ended \(Float(distance)) of its own from "
-          + "the optimum."
+        "\(start)\(Float(shift)) standard deviations of the posterior before it"
+          + (variational ? "." : ", and ended \(Float(distance)) of its own from the optimum.")
           + (drift.map {
             " With its curvature taken at the mean before it, the log volume would differ by \(Float($0)) nats."
           } ?? ""))
@@ -175,13 +198,22 @@ extension Posterior {
       result,
       UpdateReport(
         rows: batch.rows, logEvidence: evidence - logTargetUnits(rows: batch.rows),
-        logEvidenceTotal: result.meanLogEvidence, distanceToOptimum: made.map(\.state.distanceToOptimum).max(),
+        logEvidenceTotal: result.meanLogEvidence, distanceToOptimum: variational ? nil : made.map(\.state.distanceToOptimum).max(),
         shift: made.map(\.shift).max(), timings: made.reduce(into: Timings()) { $0.takeSlowest($1.timings) },
         compressionError: model.laplace?.structure == .kronecker ? made.map(\.compressionError).max() : nil,
         curvatureDrift: drift,
         dispersion: made.compactMap { $0.pearson?.dispersion(share: Double(batch.rows) / Double(result.rows)) }
-          .max { $0.value < $1.value })
+          .max { $0.value < $1.value }, variational: variationalReport(made, rows: batch.rows))
     )
+  }
+
+  /// That of the first member, in target units.
+  private func variationalReport(_ made: [Formed], rows: Int) -> VariationalReport? {
+    guard var report = made.first?.variational else { return nil }
+    let units = logTargetUnits(rows: rows)
+    report.bounds = report.bounds.map { $0 - units }
+    report.bound -= units
+    return report
   }
 
   /// n Σ_c log s_c: what turns a density in normalised units into target units.
@@ -208,7 +240,7 @@ extension Posterior {
     return own
   }
 
-  private func engine<Scalar: BLASScalar>(
+  func engine<Scalar: BLASScalar>(
     _ rows: LaplaceRows, _ x: [Scalar], _ training: TrainingSettings, _ threads: Int,
     _ progress: @escaping @Sendable (Double, String) -> Void
   ) -> LaplaceEngine<Scalar> {
@@ -220,13 +252,17 @@ extension Posterior {
   }
 
   private static func laplaceCertificate(
-    _ settings: LaplaceSettings, _ likelihood: LikelihoodKind, standardised: Bool
+    _ method: Method, _ settings: LaplaceSettings, _ prior: PriorSettings, standardised: Bool
   ) -> Certificate {
     var conditions: [Certificate.Condition] = []
     if standardised { conditions.append(.init("normalisation", fixedBy: 1)) }
     conditions.append(.init("hyper-parameters", fixedBy: 1))
     if settings.isLinearised { conditions.append(.init("linearisation point", fixedBy: 1)) }
     if settings.layers != nil { conditions.append(.init("features", fixedBy: 1)) }
+    if method == .meanField {
+      return Certificate(
+        update: .approximate, conditionalOn: conditions, reasons: meanFieldReasons(settings, prior))
+    }
     var reasons = [
       "Laplace's approximation: what a batch said is kept as the curvature at the weights where that batch ended, which is "
         + "not the curvature where later batches end.",

@@ -1,5 +1,7 @@
 /// How the uncertainty of a network's weights reaches its predictions.
 public enum PredictiveMethod: Hashable, Sendable {
+  /// What suits the posterior: `moments` for mean-field ones, the network linearised for all others.
+  case automatic
   /// Through the network linearised in its weights, whose outputs are Gaussian in closed form: the model that Laplace's
   /// approximation with the generalised Gauss–Newton curvature is the posterior of (Immer, Korzepa & Bauer 2021,
   /// "Improving predictions of Bayesian neural nets via local linearization").
@@ -9,9 +11,9 @@ public enum PredictiveMethod: Hashable, Sendable {
   case linearised(classes: ClassMethod?)
   /// Through the network itself: weights drawn from the posterior, `samples` pairs θ̂ ± Lz with LLᵀ = Λ⁻¹, a forward pass
   /// each, and the likelihood averaged over them. The same weights for all rows, so that differences between rows are not
-  /// noise. Where the posterior is wider than the network is linear such draws underfit. Laplace posteriors only.
+  /// noise. Where the posterior is wider than the network is linear such draws underfit. Not for the linear family.
   case networkMonteCarlo(samples: Int)
-
-  /// What predicts unless another method is asked for.
-  public static var automatic: PredictiveMethod { .linearised(classes: nil) }
+  /// Through the network itself in one deterministic pass: means and variances of every unit, taken as independent and normal
+  /// (`MomentPass`). Mean-field posteriors only. Of classes by `classes`; nil is the likelihood's own.
+  case moments(classes: ClassMethod?)
 }

@@ -46,9 +46,8 @@ struct Adam<Scalar: BLASScalar>: Sendable {
   ) {
     precondition(theta.count == first.count && gradient.count == first.count, "one gradient entry per weight")
     step += 1
-    // m̂ = m/c₁ and v̂ = v/c₂.
-    let length = Scalar(rate / (1 - pow(0.9, Double(step))))
-    let root = Scalar(1 / (1 - pow(0.999, Double(step))).squareRoot())
+    let scales = AdamBias.scales(step: step, rate: rate)
+    let (length, root) = (Scalar(scales.length), Scalar(scales.root))
     precondition(pull.count >= range.count && range.upperBound <= theta.count, "a pull for every weight of the range")
     let start = range.lowerBound
     theta.withUnsafeMutableBufferPointer { theta in
@@ -67,5 +66,13 @@ struct Adam<Scalar: BLASScalar>: Sendable {
         }
       }
     }
+  }
+}
+
+/// What takes the start at zero out of Adam's running means: m̂ = m/(1 − 0.9^t), v̂ = v/(1 − 0.999^t).
+enum AdamBias {
+  /// The factors of m and of √v in step t.
+  static func scales(step: Int, rate: Double) -> (length: Double, root: Double) {
+    (rate / (1 - pow(0.9, Double(step))), 1 / (1 - pow(0.999, Double(step))).squareRoot())
   }
 }

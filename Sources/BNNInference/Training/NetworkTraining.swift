@@ -27,6 +27,8 @@ public struct TrainingSettings: Sendable, Equatable {
   /// 0 leaves it out. Beyond `NetworkTraining.fullEvidenceLimit` weights, where P × P matrices cost too much, it is L-BFGS
   /// with 60 iterations for each of them.
   public var refinement: Int
+  /// How mean-field inference goes, which takes its passes from `epochs` (nil: some 40,000 steps).
+  public var variational: VariationalSettings
 
   /// Short rounds first, from a noise as large as the target's spread: noise and prior settle while the network is still
   /// smooth, before it can fit what is noise. Papers/immer-2021-marginal-likelihood.md
@@ -37,7 +39,7 @@ public struct TrainingSettings: Sendable, Equatable {
 
   public init(
     epochs: Int? = nil, batchSize: Int = 64, learningRate: Double = 5e-3, schedule: [Int]? = nil,
-    refinement: Int = 15
+    refinement: Int = 15, variational: VariationalSettings = VariationalSettings()
   ) {
     precondition(schedule?.isEmpty != true && refinement >= 0, "training has at least one round")
     self.epochs = epochs
@@ -45,6 +47,7 @@ public struct TrainingSettings: Sendable, Equatable {
     self.learningRate = learningRate
     self.schedule = schedule
     self.refinement = refinement
+    self.variational = variational
   }
 }
 

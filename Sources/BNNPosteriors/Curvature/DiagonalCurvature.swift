@@ -16,7 +16,9 @@ public struct DiagonalCurvature: Curvature {
     diagonal = [Double](repeating: 0, count: layers.parameterCount)
   }
 
-  init(layers: [LayerShape], diagonal: [Double]) {
+  /// Given, in θ's order. Of a mean-field posterior it is what its precisions exceed the prior's by, and may be negative.
+  public init(layers: [LayerShape], diagonal: [Double]) {
+    precondition(diagonal.count == layers.parameterCount, "one number a weight")
     self.layers = layers
     self.diagonal = diagonal
   }

@@ -1,0 +1,147 @@
+import BNNDatasets
+import BNNLinearAlgebra
+import BNNModels
+import BNNPosteriors
+import BNNProbability
+
+extension Posterior {
+  /// Trains a network on D1 and fits a factorised Gaussian over its weights to the posterior, by variational inference: from
+  /// the most probable weights, with small deviations. What is open of prior precision and noise follows the bound's maximum
+  /// after every pass. Where the uncertain layer is linear and the noise normal, in closed form, with prior and noise by the
+  /// evidence of that linear model.
+  ///
+  /// - Parameters: as `laplace`; `settings.structure` is diagonal.
+  /// - Throws: `UpdateError`, `LinearAlgebraError`.
+  public static func meanField(
+    _ spec: NetworkSpec, settings: LaplaceSettings = LaplaceSettings(structure: .diagonal),
+    likelihood: LikelihoodKind = .gaussian, schema: Schema,
+    features: Matrix, targets: Matrix, weights: [Double]? = nil, normalisation: Normalisation,
+    standardised: Bool = true,
+    prior: PriorSettings = PriorSettings(), training: TrainingSettings = TrainingSettings(), members: Int = 1,
+    seed: UInt64 = 0, threads: Int = 1, progress: @escaping @Sendable (Double, String) -> Void = { _, _ in }
+  ) throws -> (posterior: Posterior, report: UpdateReport) {
+    var rows = CompactRows(
+      featureCount: features.columns, targetCount: targets.columns, isWeighted: weights != nil)
+    rows.append(
+      Dataset(
+        features: features.storage, featureCount: features.columns, targets: targets.storage,
+        targetCount: targets.columns, rows: features.rows, weights: weights))
+    return try meanField(
+      spec, settings: settings, likelihood: likelihood, schema: schema, rows: consume rows,
+      normalisation: normalisation,
+      standardised: standardised, prior: prior, training: training, members: members, seed: seed, threads: threads,
+      progress: progress)
+  }
+
+  /// The same of rows whose memory is used again.
+  public static func meanField(
+    _ spec: NetworkSpec, settings: LaplaceSettings = LaplaceSettings(structure: .diagonal),
+    likelihood: LikelihoodKind = .gaussian, schema: Schema,
+    rows batch: consuming CompactRows, normalisation: Normalisation, standardised: Bool = true,
+    prior: PriorSettings = PriorSettings(), training: TrainingSettings = TrainingSettings(), members: Int = 1,
+    seed: UInt64 = 0, threads: Int = 1, progress: @escaping @Sendable (Double, String) -> Void = { _, _ in }
+  ) throws -> (posterior: Posterior, report: UpdateReport) {
+    guard settings.structure == .diagonal, !settings.isLinearised else {
+      throw UpdateError.unsuitable("a mean-field posterior is diagonal, and of the network itself")
+    }
+    let start = try Posterior.laplaceStart(
+      .meanField, spec, settings: settings, likelihood: likelihood, schema: schema, normalisation: normalisation,
+      standardised: standardised, prior: prior)
+    try start.checkMeanField()
+    try start.checkTargets(Matrix(rows: batch.rows, columns: batch.targetCount, storage: batch.targets))
+    let relative = try normalisation.relative(batch.weights)
+    let rows = LaplaceRows(
+      parameters: Network(spec).parameterCount, taking: consume batch, relativeWeights: relative,
+      normalisation: normalisation)
+    let root = RandomStream(seed: seed)
+    let known: Double? =
+      if case .given(let sd) = prior.noise { normalisation.noiseVariance(given: sd) } else { nil }
+    return try start.formed(rows, count: members, threads: threads) { k, workers in
+      let own: @Sendable (Double, String) -> Void = {
+        progress($0, members > 1 ? "network \(k + 1) of \(members), \($1)" : $1)
+      }
+      let seed = root.split(UInt64(k))
+      if rows.isSingle {
+        return Formed(
+          try MeanFieldEngine(base: start.engine(rows, rows.single, training, workers, own)).fit(
+            prior, knownVariance: known, seed: seed))
+      }
+      return Formed(
+        try MeanFieldEngine(base: start.engine(rows, rows.double, training, workers, own)).fit(
+          prior, knownVariance: known, seed: seed))
+    }
+  }
+
+  /// The mean-field posterior after a batch, under this posterior whole: of `laplace`, `kalman` or `mean-field`.
+  func meanFieldUpdated(
+    by rows: LaplaceRows, training: TrainingSettings, threads: Int, seed: UInt64,
+    progress: @escaping @Sendable (Double, String) -> Void
+  ) throws -> (posterior: Posterior, report: UpdateReport) {
+    try checkMeanField()
+    let before = self
+    let root = RandomStream(seed: seed).split(UInt64(lineage.count))
+    guard rows.rows > 0 else { return (before, UpdateReport(rows: 0, logEvidence: 0, logEvidenceTotal: meanLogEvidence)) }
+    var after = before
+    after.model.method = .meanField
+    after.model.laplace?.structure = .diagonal
+    after.certificate = meanFieldCertificate(after: before)
+    let terms = model.prior.noise == .auto ? Double(before.rows * model.schema.targets.count) : nil
+    return try after.formed(rows, count: members.count, threads: threads) { k, workers in
+      let member = before.members[k]
+      guard let state = member.laplace else { throw UpdateError.unsuitable("the posterior has no curvature") }
+      let seed = root.split(UInt64(k))
+      let own: @Sendable (Double, String) -> Void = { progress($0, "network \(k + 1), \($1)") }
+      if rows.isSingle {
+        return Formed(
+          try MeanFieldEngine(base: before.engine(rows, rows.single, training, workers, own)).update(
+            member.theta, state, earlierTerms: terms, seed: seed))
+      }
+      return Formed(
+        try MeanFieldEngine(base: before.engine(rows, rows.double, training, workers, own)).update(
+          member.theta, state, earlierTerms: terms, seed: seed))
+    }
+  }
+
+  /// Whether `update` may end in a mean-field posterior.
+  public var canUpdateMeanField: Bool { (try? checkMeanField()) != nil }
+
+  /// - Throws: `UpdateError.unsuitable` with the reason why not.
+  func checkMeanField() throws {
+    guard model.method.keepsCurvature, let own = model.laplace, let spec = model.network else {
+      throw UpdateError.unsuitable(
+        "mean-field inference continues a posterior of mean-field, laplace or kalman, and this one is of \(model.methodName)"
+      )
+    }
+    guard !own.isLinearised else {
+      throw UpdateError.unsuitable(
+        "mean-field inference moves the network's own weights, and this posterior is of a network linearised at D1's")
+    }
+    guard own.layers.map({ $0.upperBound == spec.layers.count }) ?? true else {
+      throw UpdateError.unsuitable(
+        "mean-field inference takes all layers or the last ones, and this posterior is uncertain of others")
+    }
+  }
+
+  /// What the mean-field posterior after a batch is conditional on, and what it is worth.
+  private func meanFieldCertificate(after before: Posterior) -> Certificate {
+    var certificate = before.certificate
+    certificate.update = .approximate
+    let isFirst = before.model.method != .meanField
+    if isFirst {
+      certificate.reasons.append(
+        "Mean-field variational inference from update \(before.lineage.count + 1) on: the posterior keeps no dependence between "
+          + "weights. The posterior before that was its prior whole.")
+    }
+    return certificate
+  }
+
+  static func meanFieldReasons(_ settings: LaplaceSettings, _ prior: PriorSettings) -> [String] {
+    [
+      "Mean-field variational inference: the posterior keeps no dependence between weights, and is the nearest such Gaussian "
+        + "in KL divergence; batches one after another end elsewhere than all at once.",
+      prior.noise == .auto
+        ? "The prior precision is that of the first batch; the noise follows the batches."
+        : "Prior precision and noise are those of the first batch.",
+    ]
+  }
+}

@@ -1,0 +1,152 @@
+import BNNLinearAlgebra
+import BNNModels
+import BNNProbability
+
+#if canImport(Glibc)
+  import Glibc
+#elseif canImport(Musl)
+  import Musl
+#endif
+
+/// Variational online Newton: natural-gradient steps on a factorised Gaussian with precisions p = 1/s² (Khan & Lin 2017;
+/// Khan et al. 2018, "Fast and scalable Bayesian deep learning by weight-perturbation in Adam"). With θ = m + sε, g the gradient of
+/// L, the sum of −log p over all rows, at θ, and ĥ = g·ε/s an unbiased estimate of E[∂²L/∂θ²] (Stein's identity):
+///
+///     f = ĥ + diag(Λ₁) − p,   p ← p + bf + ½(bf)²/p,   m ← m − rate·(ḡ + Λ₁(m − m₁))/p
+///
+/// where ḡ is the running mean of g. The quadratic term keeps p positive (Lin, Schmidt & Khan 2020; as in IVON, Shen et al. 2024,
+/// "Variational learning is effective for large deep networks"). The published optimiser knows one prior precision around
+/// zero; here Λ₁ and m₁ are those of any earlier Gaussian, and what the step divides by is the whole precision.
+struct VariationalNewton<Scalar: BLASScalar>: VariationalOptimiser {
+  /// Of the running mean of gradients.
+  private static var momentum: Double { 0.9 }
+  /// b: how fast the precisions follow; a time constant of so many steps.
+  private static var memory: Double { 1e4 }
+
+  private var pass: NetworkPass<Scalar>
+  private var mean: [Scalar]
+  private var precision: [Scalar]
+  private var prior: VariationalPrior
+  private var priorMean: [Scalar]
+  private var priorDiagonal: [Scalar]
+  private var average: [Scalar]
+  private var theta: [Scalar]
+  private var noise: [Float]
+  private var gradient: [Scalar]
+  private var gradientSum: [Scalar]
+  private var curvatureSum: [Scalar]
+  private var pull: [Scalar]
+  private var steps = 0
+  /// What a rate of 1 may be at most, so that mean steps under a structured prior do not diverge.
+  private var rateLimit: Double
+
+  init(_ spec: NetworkSpec, from q: FactorisedGaussian, prior: VariationalPrior) {
+    pass = NetworkPass(spec)
+    mean = q.mean.map { Scalar($0) }
+    precision = q.variance.map { Scalar(1 / $0) }
+    self.prior = prior
+    priorMean = prior.mean.map { Scalar($0) }
+    priorDiagonal = prior.diagonal.map { Scalar($0) }
+    average = [Scalar](repeating: 0, count: mean.count)
+    theta = mean
+    noise = [Float](repeating: 0, count: mean.count)
+    gradient = average
+    gradientSum = average
+    curvatureSum = average
+    pull = average
+    rateLimit = Self.limit(prior)
+  }
+
+  var q: FactorisedGaussian {
+    FactorisedGaussian(mean: mean.map(\.doubleValue), variance: precision.map { 1 / $0.doubleValue })
+  }
+
+  mutating func setPrior(_ prior: VariationalPrior) {
+    self.prior = prior
+    priorMean = prior.mean.map { Scalar($0) }
+    priorDiagonal = prior.diagonal.map { Scalar($0) }
+  }
+
+  /// 1/λ_max(D⁻¹Λ₁) with D = diag Λ₁, by power iteration: a mean step of the natural gradient is one of Jacobi's iteration,
+  /// which diverges beyond twice that (../shared/mathematics.md).
+  private static func limit(_ prior: VariationalPrior) -> Double {
+    guard let times = prior.times else { return 1 }
+    var v = prior.diagonal.map { 1 / $0.squareRoot() }
+    var largest = 1.0
+    for _ in 0..<20 {
+      let size = v.reduce(0) { $0 + $1 * $1 }.squareRoot()
+      let unit = zip(v, prior.diagonal).map { $0 / size / $1.squareRoot() }
+      v = zip(times(unit), prior.diagonal).map { $0 / $1.squareRoot() }
+      largest = max(largest, v.reduce(0) { $0 + $1 * $1 }.squareRoot())
+    }
+    return 1 / largest
+  }
+
+  mutating func step(
+    _ batch: VariationalBatch<Scalar>, rate: Double, settings: VariationalSettings, stream: inout RandomStream
+  ) -> (loss: Double, squaredResiduals: Double) {
+    let share = 1 / Double(settings.samples * settings.signs.count)
+    var (loss, squares) = (0.0, 0.0)
+    var isFirst = true
+    for _ in 0..<settings.samples {
+      noise.withUnsafeMutableBufferPointer { stream.fillNormals($0) }
+      for sign in settings.signs {
+        Self.perturb(&theta, mean, precision, noise, Scalar(sign))
+        pass.forward(rows: batch.rows, theta, writingInputs: batch.writeInputs)
+        let own = batch.loss(pass.output(), share: share)
+        loss += share * own.value
+        squares += share * own.squaredResiduals
+        pass.backward([own.gradient], theta)
+        pass.gradient(into: &gradient)
+        Self.collect(
+          gradient, precision, noise, Scalar(sign), isFirst: isFirst, into: &gradientSum, &curvatureSum)
+        isFirst = false
+      }
+    }
+    if prior.times == nil {
+      Adam.fill(&pull, priorDiagonal, mean, priorMean, from: 0)
+    } else {
+      pull = prior.pull(mean.map(\.doubleValue)).map { Scalar($0) }
+    }
+    steps += 1
+    let unbiased = 1 / (1 - pow(Self.momentum, Double(steps)))
+    move(
+      rate: Scalar(min(rate, rateLimit)), keep: Scalar(Self.momentum), unbiased: Scalar(unbiased),
+      follow: Scalar(1 / min(Self.memory, 100 + Double(steps))))
+    return (loss, squares)
+  }
+
+  /// θ = m ± ε/√p.
+  @_specialize(where Scalar == Float)
+  @_specialize(where Scalar == Double)
+  private static func perturb(
+    _ theta: inout [Scalar], _ mean: [Scalar], _ precision: [Scalar], _ noise: [Float], _ sign: Scalar
+  ) {
+    for j in theta.indices { theta[j] = mean[j] + sign * Scalar(noise[j]) / precision[j].squareRoot() }
+  }
+
+  /// Sums over draws of g and of ĥ = ±g·ε√p.
+  @_specialize(where Scalar == Float)
+  @_specialize(where Scalar == Double)
+  private static func collect(
+    _ gradient: [Scalar], _ precision: [Scalar], _ noise: [Float], _ sign: Scalar, isFirst: Bool,
+    into gradientSum: inout [Scalar], _ curvatureSum: inout [Scalar]
+  ) {
+    for j in gradient.indices {
+      let curvature = sign * gradient[j] * Scalar(noise[j]) * precision[j].squareRoot()
+      gradientSum[j] = isFirst ? gradient[j] : gradientSum[j] + gradient[j]
+      curvatureSum[j] = isFirst ? curvature : curvatureSum[j] + curvature
+    }
+  }
+
+  @_specialize(where Scalar == Float)
+  @_specialize(where Scalar == Double)
+  private mutating func move(rate: Scalar, keep: Scalar, unbiased: Scalar, follow: Scalar) {
+    for j in mean.indices {
+      let step = follow * (curvatureSum[j] + priorDiagonal[j] - precision[j])
+      average[j] = keep * average[j] + (1 - keep) * gradientSum[j]
+      precision[j] += step + 0.5 * step * step / precision[j]
+      mean[j] -= rate * (unbiased * average[j] + pull[j]) / precision[j]
+    }
+  }
+}

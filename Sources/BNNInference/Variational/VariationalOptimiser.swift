@@ -1,0 +1,28 @@
+import BNNLinearAlgebra
+import BNNModels
+import BNNProbability
+
+/// What moves a factorised Gaussian down the negative bound, minibatch by minibatch. A new one is one new file and a case of
+/// `VariationalSettings.Optimiser`.
+protocol VariationalOptimiser {
+  associatedtype Scalar: BLASScalar
+  /// - Parameters:
+  ///   - spec: of the layers whose weights are uncertain.
+  ///   - prior: N(m₁, Λ₁⁻¹) over their weights.
+  init(_ spec: NetworkSpec, from q: FactorisedGaussian, prior: VariationalPrior)
+  var q: FactorisedGaussian { get }
+  /// The prior from the next step on: its hyper-parameters may move between passes.
+  mutating func setPrior(_ prior: VariationalPrior)
+  /// One step against the gradient of the negative bound, estimated from a minibatch.
+  ///
+  /// - Parameter stream: of its draws.
+  /// - Returns: −Σ w log p and Σ w(y − f)² of the minibatch's rows, means over the draws.
+  mutating func step(
+    _ batch: VariationalBatch<Scalar>, rate: Double, settings: VariationalSettings, stream: inout RandomStream
+  ) -> (loss: Double, squaredResiduals: Double)
+}
+
+extension VariationalSettings {
+  /// ε and, where asked for, −ε of every draw.
+  var signs: [Double] { isAntithetic ? [1, -1] : [1] }
+}
