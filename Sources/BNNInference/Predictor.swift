@@ -126,6 +126,11 @@ public struct Predictor: Sendable {
         "draws of a network's own weights need a Laplace posterior; the predictive of \(posterior.model.methodName) is exact "
           + "in closed form")
     }
+    if case .moments = method {
+      throw UpdateError.unsuitable(
+        "moments are propagated through independent weights, those of a mean-field posterior; the predictive of "
+          + "\(posterior.model.methodName) is exact in closed form")
+    }
     laplace = nil
     let outputs = posterior.schema.targets.count
     members = try posterior.members.map { member in

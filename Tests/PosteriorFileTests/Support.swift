@@ -41,6 +41,7 @@ enum Kind: String, CaseIterable, Sendable {
   case members, knownNoiseNetwork, unstandardised, subspace, subspaceTwoOutputs, moving
   case laplaceFull, laplaceBlock, laplaceKronecker, laplaceLowRank, laplaceDiagonal, lastLayerLaplace, tangentOfClasses
   case weightPrecisions, classHeads
+  case meanField, meanFieldLastLayer, meanFieldAfterLaplace
 
   private var outputs: Int {
     switch self {
@@ -78,6 +79,19 @@ enum Kind: String, CaseIterable, Sendable {
       likelihood: isClasses ? .categorical : .gaussian, schema: schema, features: x, targets: y,
       normalisation: .fit(data, targetKind: schema.targetKind),
       training: TrainingSettings(schedule: [8, 24]), members: 2, seed: seed
+    ).posterior
+  }
+
+  /// Enough for variances of their own.
+  private static let passes = TrainingSettings(epochs: 60, schedule: [8, 24])
+
+  private func meanField(
+    _ settings: LaplaceSettings, _ schema: Schema, _ x: Matrix, _ y: Matrix, seed: UInt64
+  ) throws -> Posterior {
+    let data = Dataset(features: x.storage, featureCount: 2, targets: y.storage, targetCount: 1, rows: x.rows)
+    return try Posterior.meanField(
+      NetworkSpec(inputs: 2, hidden: [3], outputs: 1, activation: .tanh), settings: settings, schema: schema,
+      features: x, targets: y, normalisation: .fit(data), training: Self.passes, members: 2, seed: seed
     ).posterior
   }
 
@@ -123,6 +137,15 @@ enum Kind: String, CaseIterable, Sendable {
       let settings = LaplaceSettings(structure: .diagonal, layers: 1..<2, priorScope: .weight)
       result = try laplace(settings, schema, x, y, seed: seed)
     case .lastLayerLaplace: result = try laplace(LaplaceSettings(layers: 1..<2), schema, x, y, seed: seed)
+    case .meanField: result = try meanField(LaplaceSettings(structure: .diagonal), schema, x, y, seed: seed)
+    case .meanFieldLastLayer:
+      let settings = LaplaceSettings(structure: .diagonal, layers: 1..<2, priorScope: .layer)
+      result = try meanField(settings, schema, x, y, seed: seed)
+    case .meanFieldAfterLaplace:
+      let first = try laplace(LaplaceSettings(), schema, x.rows(0..<12), y.rows(0..<12), seed: seed)
+      var update = try SequentialUpdate(meanField: first, training: Self.passes)
+      try update.absorb(features: x.rows(12..<rows), targets: y.rows(12..<rows))
+      result = try update.finish().posterior
     case .tangentOfClasses: result = try laplace(LaplaceSettings(isLinearised: true), schema, x, y, seed: seed)
     case .classHeads: result = try laplace(LaplaceSettings(), schema, x, y, seed: seed)
     case .members: result = try network(.tangent, members: 3)

@@ -2,7 +2,7 @@ import BNNLinearAlgebra
 import BNNModels
 import BNNProbability
 
-/// E_q[−Σ w log p(y | θ)] of a batch under a factorised Gaussian, by draws of every row's pre-activations.
+/// E_q[−Σ log p(y | θ)] of a batch, every row at its weight, under a factorised Gaussian, by draws of every row's pre-activations.
 struct ExpectedLoss<Scalar: BLASScalar>: Sendable {
   /// Rows of a piece; fixed, since it decides bits.
   private static var piece: Int { 512 }
@@ -38,8 +38,9 @@ struct ExpectedLoss<Scalar: BLASScalar>: Sendable {
           pass.forward(rows: rows.count, mean: mean, variance: variance, noise: noise, sign: sign) {
             gatherRows(x, indices[...], width: spec.inputs, into: $0)
           }
-          let densities = likelihood.logDensities(outputs: pass.output(), targets: targets)
-          for i in densities.indices { pair[i] -= 0.5 * (weights?[rows.lowerBound + i] ?? 1) * densities[i] }
+          let densities = likelihood.weightedDensities(
+            outputs: pass.output(), targets: targets, weights: weights.map { Array($0[rows]) })
+          for i in densities.indices { pair[i] -= 0.5 * densities[i] }
         }
         for i in pair.indices { losses[i].append(pair[i]) }
       }

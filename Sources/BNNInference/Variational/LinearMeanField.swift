@@ -16,6 +16,8 @@ import BNNPosteriors
 struct LinearMeanField: Sendable {
   /// Weights beyond which the exact mean under a structured prior, whose matrix is formed, is refused.
   static let denseLimit = 6000
+  /// Weights up to which the evidence of weighted rows is taken from the whole matrix, not from the nearest Kronecker product.
+  static let blockLimit = 2000
 
   /// √w·[φ 1], n × (h + 1).
   private let design: Matrix
@@ -23,8 +25,9 @@ struct LinearMeanField: Sendable {
   private let targets: Matrix
   /// ΦᵀWΦ.
   private let gram: Matrix
-  /// Σ log w over rows and outputs, which a density of noise variance σ²/w holds half of.
   private let rows: Int
+  /// Σ log w over rows and outputs, which a density of noise variance σ²/w holds half of.
+  private let logWeights: Double
   let prior: VariationalPrior
 
   struct Solution: Sendable {
@@ -58,6 +61,7 @@ struct LinearMeanField: Sendable {
     self.prior = prior
     gram = design.gram
     rows = features.rows
+    logWeights = Double(targets.columns) * (weights ?? []).reduce(0) { $0 + log($1) }
   }
 
   /// Where output c's weight on feature k is in θ; k = h is the bias.
@@ -101,7 +105,7 @@ struct LinearMeanField: Sendable {
     for c in 0..<outputs { for a in 0..<h { squares += gram[a, a] * q.variance[place(c, a)] } }
     let divergence = prior.divergence(q)
     let density =
-      -0.5 * (Double(rows * outputs) * log(2 * Double.pi * noiseVariance) + squares / noiseVariance)
+      -0.5 * (Double(rows * outputs) * log(2 * Double.pi * noiseVariance) - logWeights + squares / noiseVariance)
     return Solution(
       q: q, squaredResiduals: squares, bound: density - divergence, divergence: divergence)
   }

@@ -61,8 +61,9 @@ struct MeanFieldEngine<Scalar: BLASScalar>: Sendable {
       noiseVariance: knownVariance ?? 1)
     let open = (prior: prior.precision == .auto, noise: base.hasNoise && knownVariance == nil)
     let theta = try starting.trained(&values, open, seed: seed, nil)
-    // Where one layer is linear its Kronecker product is its precision whole.
-    let structure: CurvatureStructure = isLinearGaussian ? .kronecker : .diagonal
+    // Where one layer is linear its Kronecker product is its precision whole, if all rows weigh alike.
+    let isWhole = base.weights == nil || moving.count > LinearMeanField.blockLimit
+    let structure: CurvatureStructure = !isLinearGaussian ? .diagonal : isWhole ? .kronecker : .block
     let unit = base.loss(1).curvature(
       theta, kind: .ggn, chosen: chosen, empty: AnyCurvature(structure, layers: shapes), stream: seed.split(3))
     try base.tune(&values, theta, open, by: unit)

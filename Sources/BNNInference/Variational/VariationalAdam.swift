@@ -23,7 +23,7 @@ struct VariationalAdam<Scalar: BLASScalar>: VariationalOptimiser {
   private var priorMean: [Scalar]
   private var priorDiagonal: [Scalar]
   /// Adam's first and second of the means, then of the log deviations.
-  private var moments: [Scalar]
+  private(set) var moments: [Scalar]
   private var steps = 0
   private var noise: [Float] = []
   private var meanGradient: [Scalar]

@@ -16,7 +16,7 @@ protocol VariationalOptimiser {
   /// One step against the gradient of the negative bound, estimated from a minibatch.
   ///
   /// - Parameter stream: of its draws.
-  /// - Returns: −Σ w log p and Σ w(y − f)² of the minibatch's rows, means over the draws.
+  /// - Returns: −Σ log p at the rows' weights and Σ w(y − f)² of the minibatch's rows, means over the draws.
   mutating func step(
     _ batch: VariationalBatch<Scalar>, rate: Double, settings: VariationalSettings, stream: inout RandomStream
   ) -> (loss: Double, squaredResiduals: Double)

@@ -92,7 +92,7 @@ struct VariationalTraining<Scalar: BLASScalar>: Sendable {
       let q = optimiser.q
       let bound = -loss - values.prior.divergence(q)
       guard bound.isFinite else {
-        throw UpdateError.notFinite("the variational bound; try a smaller --learning-rate: it")
+        throw UpdateError.notFinite("the variational bound (try a smaller --learning-rate)")
       }
       bounds.append(bound)
       epoch += 1
