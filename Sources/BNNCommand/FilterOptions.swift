@@ -41,7 +41,7 @@ struct FilterOptions: ParsableArguments {
 
   /// Whether an update of this posterior is the filter's.
   func filters(_ posterior: Posterior, method: String?) -> Bool {
-    posterior.model.method == .kalman || method == Method.kalman.rawValue
+    posterior.model.method == .kalman && method != Method.meanField.rawValue || method == Method.kalman.rawValue
   }
 
   /// Refuses flags that another method would ignore.

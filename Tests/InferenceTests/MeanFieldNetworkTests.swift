@@ -207,6 +207,8 @@ struct MeanFieldNetworkTests {
     #expect(throws: UpdateError.self) { try SequentialUpdate(meanField: laplace(LaplaceSettings(layers: 0..<1))) }
     #expect(throws: UpdateError.self) { try SequentialUpdate(meanField: laplace(LaplaceSettings(isLinearised: true))) }
     #expect(throws: UpdateError.self) { try SequentialUpdate(meanField: .linear(schema: Self.schema(.gaussian))) }
+    let own = try Self.fitted(.gaussian, training: TrainingSettings(epochs: 2)).posterior
+    #expect(throws: UpdateError.self) { try SequentialUpdate(filtering: own) }
     #expect(try laplace(LaplaceSettings(layers: 1..<2)).canUpdateMeanField)
     for settings in [
       LaplaceSettings(structure: .full), LaplaceSettings(structure: .diagonal, isLinearised: true),

@@ -44,6 +44,7 @@ struct Update: ParsableCommand {
     try AtomicFile.check(output, replacing: destination.replaces)
     let prior = file.posterior
     if filter.filters(prior, method: properties.method) {
+      try variational.refuseUnused()
       return try filterRows(file, output: output, console, started: started)
     }
     try filter.refuseUnused()
