@@ -323,6 +323,23 @@ struct MeanFieldLinearTests {
     }
   }
 
+  /// A Laplace posterior's noise is D1's; taken over, it follows the batches if nobody gave it, and the certificate says so.
+  @Test(arguments: [Setting.auto, .given(0.3)]) func noiseOfALaplacePosterior(_ noise: Setting) throws {
+    let own = Case(.plain, structure: .full)
+    let first = try Posterior.laplace(
+      own.spec, settings: own.settings, schema: own.schema, features: own.x.rows(0..<25), targets: own.y.rows(0..<25),
+      normalisation: .identity(features: 3, targets: 1), standardised: false,
+      prior: PriorSettings(precision: .given(0.5), noise: noise)
+    ).posterior
+    let second = try own.updated(first, 25..<60).posterior
+    let before = try #require(first.members[0].laplace?.noiseVariance)
+    let after = try #require(second.members[0].laplace?.noiseVariance)
+    #expect((before != after) == (noise == .auto))
+    let reasons = second.certificate.reasons.joined(separator: " ")
+    #expect(reasons.contains("Mean-field variational inference from update"))
+    #expect(reasons.contains("The noise follows the batches") == (noise == .auto))
+  }
+
   @Test func noRowsAreNoUpdate() throws {
     let own = Case(.plain)
     let first = try own.meanField(0..<25).posterior

@@ -19,6 +19,10 @@ import Testing
     let read = try PosteriorFile(bytes: bytes, name: "p").posterior
     #expect(read == posterior)
     #expect(try PosteriorFile.encode(read).bytes == bytes)
+    // E6: an update of what was read is one of what was written.
+    var gen = Gen(seed: 3)
+    let (x, y) = Kind.meanField.data(&gen, rows: 9)
+    #expect(try updated(read, x, y) == updated(posterior, x, y))
     // A Laplace posterior's is a sum of squares, and refused.
     var laplace = try Kind.laplaceDiagonal.posterior()
     let own = try #require(laplace.members[0].laplace)

@@ -80,7 +80,9 @@ extension Posterior {
     try checkMeanField()
     let before = self
     let root = RandomStream(seed: seed).split(UInt64(lineage.count))
-    guard rows.rows > 0 else { return (before, UpdateReport(rows: 0, logEvidence: 0, logEvidenceTotal: meanLogEvidence)) }
+    guard rows.rows > 0 else {
+      return (before, UpdateReport(rows: 0, logEvidence: 0, logEvidenceTotal: meanLogEvidence))
+    }
     var after = before
     after.model.method = .meanField
     after.model.laplace?.structure = .diagonal
@@ -130,7 +132,9 @@ extension Posterior {
     if isFirst {
       certificate.reasons.append(
         "Mean-field variational inference from update \(before.lineage.count + 1) on: the posterior keeps no dependence between "
-          + "weights. The posterior before that was its prior whole.")
+          + "weights. The posterior before that was its prior whole."
+          + (model.prior.noise == .auto && model.likelihood.hasNoise
+            ? " The noise follows the batches from there." : ""))
     }
     return certificate
   }
