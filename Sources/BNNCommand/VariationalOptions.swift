@@ -23,7 +23,25 @@ struct VariationalOptions: ParsableArguments {
   @Flag(name: .long, help: "mean-field only: all --epochs, though the bound has levelled off.")
   var allEpochs = false
 
+  @Option(
+    name: .long,
+    help: """
+      mean-field only: keep this many rows of the batch in the file, as they are, and look at them again after every later \
+      batch (default: 0).
+      """)
+  var memory: Int?
+
+  @Option(name: .long, help: "With --memory: random, or k-centre (rows far from each other).")
+  var memorySelection: String?
+
   func validate() throws {
+    if let memory, memory < 1 { throw ValidationError("--memory must be at least 1, got \(memory)") }
+    if let memorySelection {
+      guard MemorySelection(rawValue: memorySelection) != nil else {
+        throw ValidationError("--memory-selection is \(Self.list(MemorySelection.self)); got \"\(memorySelection)\"")
+      }
+      guard memory != nil else { throw ValidationError("--memory-selection belongs to --memory") }
+    }
     if let optimizer, VariationalSettings.Optimiser(rawValue: optimizer) == nil {
       throw ValidationError("--optimizer is \(Self.list(VariationalSettings.Optimiser.self)); got \"\(optimizer)\"")
     }
@@ -40,13 +58,13 @@ struct VariationalOptions: ParsableArguments {
   }
 
   /// Whether a flag asks for what only `mean-field` has.
-  var isUsed: Bool { optimizer != nil || schedule != nil || draws != nil || antithetic || allEpochs }
+  var isUsed: Bool { optimizer != nil || schedule != nil || draws != nil || antithetic || allEpochs || memory != nil }
 
   /// Refuses flags that another method would ignore.
   func refuseUnused() throws {
     guard !isUsed else {
       throw CommandFailure.usage(
-        "--optimizer, --schedule, --draws, --antithetic and --all-epochs belong to mean-field inference",
+        "--optimizer, --schedule, --draws, --antithetic, --all-epochs and --memory belong to mean-field inference",
         remedy: "use --method mean-field, or leave them out")
     }
   }
@@ -56,7 +74,8 @@ struct VariationalOptions: ParsableArguments {
     let optimiser = optimizer.flatMap(VariationalSettings.Optimiser.init) ?? .adam
     return VariationalSettings(
       optimiser: optimiser, schedule: schedule.flatMap(VariationalSettings.Schedule.init) ?? .cosine,
-      learningRate: learningRate, samples: draws ?? 1, isAntithetic: antithetic, stopsEarly: !allEpochs)
+      learningRate: learningRate, samples: draws ?? 1, isAntithetic: antithetic, stopsEarly: !allEpochs,
+      memory: memory ?? 0, memorySelection: memorySelection.flatMap(MemorySelection.init) ?? .random)
   }
 
   /// What the lineage keeps of a variational fit or update.
@@ -66,11 +85,16 @@ struct VariationalOptions: ParsableArguments {
     let own = settings.variational
     var result = [
       "optimiser": own.optimiser.rawValue, "schedule": own.schedule.rawValue,
-      "batch_size": String(settings.batchSize), "learning_rate": String(own.rate), "draws": String(own.samples),
+      "batch_size": String(settings.batchSize), "draws": String(own.samples),
       "passes": String(report?.bounds.count ?? 0),
     ]
     if let epochs { result["epochs"] = String(epochs) }
+    if let rate = own.learningRate { result["learning_rate"] = String(rate) }
     if own.isAntithetic { result["antithetic"] = "true" }
+    if own.memory > 0 {
+      result["memory"] = String(own.memory)
+      result["memory_selection"] = own.memorySelection.rawValue
+    }
     if !own.stopsEarly { result["all_epochs"] = "true" }
     return result
   }
@@ -81,6 +105,8 @@ struct VariationalOptions: ParsableArguments {
     if settings["schedule"] != nil, let value = settings["optimiser"] { words += ["--optimizer", value] }
     if let value = settings["schedule"] { words += ["--schedule", value] }
     if let value = settings["draws"] { words += ["--draws", value] }
+    if let value = settings["memory"] { words += ["--memory", value] }
+    if let value = settings["memory_selection"] { words += ["--memory-selection", value] }
     if settings["antithetic"] != nil { words.append("--antithetic") }
     if settings["all_epochs"] != nil { words.append("--all-epochs") }
     return words

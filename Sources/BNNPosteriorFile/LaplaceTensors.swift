@@ -7,14 +7,21 @@ import BNNSafetensors
 /// `tangent.<name>`): what data said, in its structure, under the prefix `curvature.` and
 /// the structure's own names (`AnyCurvature.tensors`): symmetric matrices as their packed upper triangles. Prior precisions of
 /// every weight are `prior.<name>` in the weight's shape. Of a mean-field posterior the curvature of a weight is 1/s² − δ, with s its
-/// standard deviation and δ its prior precision.
+/// standard deviation and δ its prior precision; with rows in memory `without_memory.mean.<name>` and `without_memory.curvature.<name>`
+/// are the posterior without them.
 extension MemberTensors {
   func tensors(of state: LaplaceState, _ network: Network) -> [Tensor] {
     var prior: [Tensor] = []
     if case .weights(let values) = state.prior {
       prior = cut(values, network.tensors(ofLayers: state.chosen), prefix: prefix + "prior.")
     }
-    return (state.displacement.map { cut($0, network.tensors, prefix: prefix + "tangent.") } ?? []) + prior
+    let own = network.tensors(ofLayers: state.chosen)
+    let base =
+      state.withoutMemory.map {
+        cut($0.mean, own, prefix: prefix + "without_memory.mean.")
+          + cut($0.excess, own, prefix: prefix + "without_memory.curvature.")
+      } ?? []
+    return (state.displacement.map { cut($0, network.tensors, prefix: prefix + "tangent.") } ?? []) + prior + base
       + state.curvature.tensors.map {
         Tensor(name: "\(prefix)curvature.\($0.name)", shape: $0.shape, values: $0.values)
       }
@@ -55,6 +62,9 @@ extension MemberTensors {
       chosen: chosen, curvature: curvature, prior: prior, noiseVariance: own.noiseVariance,
       logEvidence: own.logEvidence, distanceToOptimum: own.distanceToOptimum, displacement: displacement)
     state.predictiveScale = own.predictiveScale
+    if model.method == .meanField {
+      state.withoutMemory = try withoutMemory(network.tensors(ofLayers: chosen), prior.expanded(shapes), from: &store)
+    }
     guard (try? state.factored()) != nil else { throw store.corrupt("its precision is not positive definite") }
     return Member(
       theta: theta, outputRoot: nil, statistics: LinearStatistics(weights: 0, responses: 0), responses: [],
@@ -77,6 +87,21 @@ extension MemberTensors {
     } catch {
       throw store.corrupt("\(error)")
     }
+  }
+
+  /// The mean-field posterior without the rows in memory; nil where the file has none.
+  private func withoutMemory(
+    _ layout: [(name: String, shape: [Int])], _ prior: [Double], from store: inout TensorStore
+  ) throws(PosteriorFileError) -> FactorisedSite? {
+    let start = prefix + "without_memory."
+    guard let first = layout.first, store.shape(of: "\(start)mean.\(first.name)") != nil else { return nil }
+    let site = FactorisedSite(
+      mean: try join(layout, prefix: "\(start)mean.", from: &store),
+      excess: try join(layout, prefix: "\(start)curvature.", from: &store))
+    guard zip(site.excess, prior).allSatisfy({ $0 + $1 > 0 }) else {
+      throw store.corrupt("the precision in \(start)curvature is not positive")
+    }
+    return site
   }
 
   /// Of a mean-field posterior, 1/s² − δ: unlike a sum of squares it may be negative, and only with δ is it a precision.

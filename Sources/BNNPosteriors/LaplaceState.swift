@@ -21,6 +21,8 @@ public struct LaplaceState: Sendable, Equatable {
   /// τ: predictions of classes take outputs for N(m, τS). Chosen on D1, by rows held out of its training or by approximate
   /// leave-one-out, 0 where neither was possible; 1 for all other targets.
   public var predictiveScale = 1.0
+  /// Of a mean-field posterior with rows in memory, the same without them: the prior for the next batch. Nil for every other.
+  public var withoutMemory: FactorisedSite?
 
   public init(
     chosen: Range<Int>, curvature: AnyCurvature, prior: PriorPrecision, noiseVariance: Double?, logEvidence: Double,
@@ -45,4 +47,16 @@ public struct LaplaceState: Sendable, Equatable {
 
   /// The side of Λ that solves.
   public func factored() throws(LinearAlgebraError) -> any CurvatureFactor { try curvature.factored(prior: prior) }
+}
+
+/// A factorised Gaussian over the uncertain layers' weights beside the one of a `LaplaceState`, under the same prior.
+public struct FactorisedSite: Sendable, Equatable {
+  public var mean: [Double]
+  /// What the precisions 1/s² exceed the prior's by, as in `LaplaceState.curvature`.
+  public var excess: [Double]
+
+  public init(mean: [Double], excess: [Double]) {
+    self.mean = mean
+    self.excess = excess
+  }
 }

@@ -58,7 +58,7 @@ struct Stopwatch {
 /// approximations"). At the first batch Λ₁ is the prior's and θ₁ = 0. The network may be linearised at its weights of D1.
 struct LaplaceEngine<Scalar: BLASScalar>: Sendable {
   let network: Network
-  let settings: LaplaceSettings
+  var settings: LaplaceSettings
   var training: TrainingSettings
   let x: [Scalar]
   let y: Matrix

@@ -46,4 +46,19 @@ struct LaplaceRows: Sendable {
   }
 
   func targetMatrix(columns: Int) -> Matrix { Matrix(rows: rows, columns: columns, storage: targets) }
+
+  /// Some of the rows, in this order.
+  func gathering(_ indices: [Int], targets t: Int) -> LaplaceRows {
+    func gathered<Value>(_ values: [Value], _ width: Int) -> [Value] {
+      indices.flatMap { values[($0 * width)..<(($0 + 1) * width)] }
+    }
+    var result = self
+    let d = (isSingle ? single.count : double.count) / max(1, rows)
+    result.single = isSingle ? gathered(single, d) : []
+    result.double = isSingle ? [] : gathered(double, d)
+    result.targets = gathered(targets, t)
+    result.weights = weights.map { gathered($0, 1) }
+    result.rows = indices.count
+    return result
+  }
 }

@@ -18,10 +18,14 @@ import BNNProbability
 /// (`LinearMeanField`); everything else is trained.
 struct MeanFieldEngine<Scalar: BLASScalar>: Sendable {
   /// Trains the starting network of D1, and holds the batch.
-  let base: LaplaceEngine<Scalar>
+  private var base: LaplaceEngine<Scalar>
+
+  init(base: LaplaceEngine<Scalar>) { self.base = base }
 
   /// Passes over a batch where none were asked for: about so many steps, within bounds.
   static var automaticSteps: Int { 40_000 }
+  /// Steps on the rows in memory after every batch, at least.
+  static var memorySteps: Int { 2000 }
   /// For large networks a pass in so many goes into the most probable weights, before all others.
   static var startingShare: Int { 5 }
   /// log s² that deviations start from at most.
@@ -61,9 +65,7 @@ struct MeanFieldEngine<Scalar: BLASScalar>: Sendable {
       noiseVariance: knownVariance ?? 1)
     let open = (prior: prior.precision == .auto, noise: base.hasNoise && knownVariance == nil)
     let theta = try starting.trained(&values, open, seed: seed, nil)
-    // Where one layer is linear its Kronecker product is its precision whole, if all rows weigh alike.
-    let isWhole = base.weights == nil || moving.count > LinearMeanField.blockLimit
-    let structure: CurvatureStructure = !isLinearGaussian ? .diagonal : isWhole ? .kronecker : .block
+    let structure = starting.settings.structure
     let unit = base.loss(1).curvature(
       theta, kind: .ggn, chosen: chosen, empty: AnyCurvature(structure, layers: shapes), stream: seed.split(3))
     try base.tune(&values, theta, open, by: unit)
@@ -84,10 +86,11 @@ struct MeanFieldEngine<Scalar: BLASScalar>: Sendable {
         min(exp(Self.startingLogVariance), 1 / ($0 * scale + $1))
       })
     let inputs = lowerOutputs(theta)
-    let found = try trained(q, start(state), state, inputs, seed: seed) { q, squares in
-      guard open.prior || open.noise else { return nil }
-      if open.noise { state.noiseVariance = max(squares / terms, 1e-12) }
-      if open.prior { state.prior = tuned(q) }
+    // The bound's own maximum in δ follows deviations that mean-field makes too small and then prunes weights; the evidence of
+    // Laplace's approximation, whole, does not (Papers/swaroop-2019-improving-vcl.md has figures).
+    let found = try trained(q, start(state), state, inputs, seed: seed) { _, squares in
+      guard open.noise else { return nil }
+      state.noiseVariance = max(squares / terms, 1e-12)
       return (state, start(state))
     }
     return try outcome(theta, state, start(state), inputs, found, seconds: stopwatch.lap(), seed: seed)
@@ -97,18 +100,11 @@ struct MeanFieldEngine<Scalar: BLASScalar>: Sendable {
   private var starting: LaplaceEngine<Scalar> {
     var own = base
     let isLarge = y.rows > 1_000_000_000 / max(1, network.parameterCount)
+    // Prior and noise by as much of the curvature as can be had; where one layer is linear its Kronecker product is its precision
+    // whole.
+    own.settings.structure = isLinearGaussian || moving.count > LaplaceRows.doubleLimit ? .kronecker : .full
     own.training.epochs = isLarge ? max(1, epochs / Self.startingShare) : nil
     return own
-  }
-
-  /// δ_l = P_l/Σ(m² + s²), where the bound has its maximum in the prior precision.
-  private func tuned(_ q: FactorisedGaussian) -> PriorPrecision {
-    let squares = shapes.ranges.map { range in range.reduce(0) { $0 + q.mean[$1] * q.mean[$1] + q.variance[$1] } }
-    guard base.settings.priorScope == .layer else {
-      let one = Double(moving.count) / max(squares.reduce(0, +), 1e-300)
-      return .layers(shapes.map { _ in one })
-    }
-    return .layers(zip(shapes, squares).map { Double($0.parameterCount) / max($1, 1e-300) })
   }
 
   // MARK: Every next batch
@@ -119,7 +115,9 @@ struct MeanFieldEngine<Scalar: BLASScalar>: Sendable {
   ) throws -> Outcome {
     var stopwatch = Stopwatch()
     base.progress(0, "training under the earlier posterior")
-    let prior = try VariationalPrior(mean: Array(theta[moving]), before)
+    // Rows in memory are no part of the prior: they are looked at again.
+    let (before, mean) = before.beforeMemory(mean: Array(theta[moving]))
+    let prior = try VariationalPrior(mean: mean, before)
     var state = before
     state.predictiveScale = 1
     let start = before.noiseVariance
@@ -138,6 +136,24 @@ struct MeanFieldEngine<Scalar: BLASScalar>: Sendable {
       return (state, prior)
     }
     return try outcome(theta, state, prior, inputs, found, seconds: stopwatch.lap(), seed: seed)
+  }
+
+  /// The outcome of a batch, and after it this engine's rows, those in memory: under that posterior, which stays beside the new
+  /// one as the prior for the next batch.
+  func looking(at batch: Outcome, seed: RandomStream) throws -> Outcome {
+    let mean = Array(batch.theta[moving])
+    // Passes over few rows are few steps.
+    var own = self
+    own.base.training.epochs = max(base.training.epochs ?? 0, Self.memorySteps / batches)
+    var result = try own.update(batch.theta, batch.state, earlierTerms: nil, seed: seed)
+    result.state.withoutMemory = FactorisedSite(mean: mean, excess: batch.state.curvature.diagonal)
+    result.shift = batch.shift
+    result.seconds += batch.seconds
+    result.report.bounds = batch.report.bounds
+    result.report.bound += batch.report.bound
+    result.report.divergence += batch.report.divergence
+    result.report.standardError = hypot(result.report.standardError, batch.report.standardError)
+    return result
   }
 
   // MARK: Both
@@ -174,7 +190,7 @@ struct MeanFieldEngine<Scalar: BLASScalar>: Sendable {
     let spec = upper
     return try VariationalTraining<Scalar>(
       spec: spec, x: inputs, y: y, weights: base.weights, epochs: epochs, batchSize: base.training.batchSize,
-      learningRate: base.training.variational.rate, settings: base.training.variational, progress: base.progress
+      learningRate: base.training.variational.rate(steps: epochs * batches), settings: base.training.variational, progress: base.progress
     ).fitted(
       from: q, VariationalTraining.Values(prior: prior, likelihood: base.likelihood(state.noiseVariance ?? 1)),
       stream: seed.split(7)
@@ -185,9 +201,11 @@ struct MeanFieldEngine<Scalar: BLASScalar>: Sendable {
     }
   }
 
+  /// Minibatches of a pass.
+  private var batches: Int { max(1, (y.rows + base.training.batchSize - 1) / base.training.batchSize) }
+
   private var epochs: Int {
-    let batches = max(1, (y.rows + base.training.batchSize - 1) / base.training.batchSize)
-    return base.training.epochs ?? min(max(Self.automaticSteps / batches, 20), 5000)
+    base.training.epochs ?? min(max(Self.automaticSteps / batches, 20), 5000)
   }
 
   private func outcome(

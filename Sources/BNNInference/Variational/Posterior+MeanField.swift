@@ -6,8 +6,8 @@ import BNNProbability
 
 extension Posterior {
   /// Trains a network on D1 and fits a factorised Gaussian over its weights to the posterior, by variational inference: from
-  /// the most probable weights, with small deviations. What is open of prior precision and noise follows the bound's maximum
-  /// after every pass. Where the uncertain layer is linear and the noise normal, in closed form, with prior and noise by the
+  /// the most probable weights, with small deviations. An open prior precision is that of Laplace's evidence there, by the full
+  /// curvature up to 2,000 weights and Kronecker products beyond; an open noise follows the bound's maximum after every pass. Where the uncertain layer is linear and the noise normal, in closed form, with prior and noise by the
   /// evidence of that linear model.
   ///
   /// - Parameters: as `laplace`; `settings.structure` is diagonal.
@@ -54,22 +54,43 @@ extension Posterior {
       parameters: Network(spec).parameterCount, taking: consume batch, relativeWeights: relative,
       normalisation: normalisation)
     let root = RandomStream(seed: seed)
+    let memory = try MeanFieldMemory(
+      rows, after: start, training.variational, stream: root.split(Self.memoryStream), threads: threads)
     let known: Double? =
       if case .given(let sd) = prior.noise { normalisation.noiseVariance(given: sd) } else { nil }
-    return try start.formed(rows, count: members, threads: threads) { k, workers in
+    let result = try start.formed(rows, count: members, threads: threads) { k, workers in
       let own: @Sendable (Double, String) -> Void = {
         progress($0, members > 1 ? "network \(k + 1) of \(members), \($1)" : $1)
       }
       let seed = root.split(UInt64(k))
-      if rows.isSingle {
-        return Formed(
-          try MeanFieldEngine(base: start.engine(rows, rows.single, training, workers, own)).fit(
-            prior, knownVariance: known, seed: seed))
+      func fitted<Scalar: BLASScalar>(_ x: KeyPath<LaplaceRows, [Scalar]>) throws -> Formed {
+        let outcome = try start.meanFieldEngine(memory.rest, x, training, workers, own).fit(
+          prior, knownVariance: known, seed: seed)
+        return Formed(try start.looking(outcome, at: memory, x, training, workers, seed: seed, own))
       }
-      return Formed(
-        try MeanFieldEngine(base: start.engine(rows, rows.double, training, workers, own)).fit(
-          prior, knownVariance: known, seed: seed))
+      return rows.isSingle ? try fitted(\.single) : try fitted(\.double)
     }
+    return (result.posterior.remembering(memory, training.variational), result.report)
+  }
+
+  /// Of the choice of rows to keep; members have the small numbers.
+  private static var memoryStream: UInt64 { 0x6d65_6d6f }
+
+  private func meanFieldEngine<Scalar: BLASScalar>(
+    _ rows: LaplaceRows, _ x: KeyPath<LaplaceRows, [Scalar]>, _ training: TrainingSettings, _ threads: Int,
+    _ progress: @escaping @Sendable (Double, String) -> Void
+  ) -> MeanFieldEngine<Scalar> {
+    MeanFieldEngine(base: engine(rows, rows[keyPath: x], training, threads, progress))
+  }
+
+  /// The outcome after one more look at the rows in memory.
+  private func looking<Scalar: BLASScalar>(
+    _ outcome: MeanFieldEngine<Scalar>.Outcome, at memory: MeanFieldMemory, _ x: KeyPath<LaplaceRows, [Scalar]>,
+    _ training: TrainingSettings, _ threads: Int, seed: RandomStream,
+    _ progress: @escaping @Sendable (Double, String) -> Void
+  ) throws -> MeanFieldEngine<Scalar>.Outcome {
+    guard let rows = memory.rows else { return outcome }
+    return try meanFieldEngine(rows, x, training, threads, progress).looking(at: outcome, seed: seed.split(9))
   }
 
   /// The mean-field posterior after a batch, under this posterior whole: of `laplace`, `kalman` or `mean-field`.
@@ -88,20 +109,34 @@ extension Posterior {
     after.model.laplace?.structure = .diagonal
     after.certificate = meanFieldCertificate(after: before)
     let terms = model.prior.noise == .auto ? Double(before.rows * model.schema.targets.count) : nil
-    return try after.formed(rows, count: members.count, threads: threads) { k, workers in
+    let memory = try MeanFieldMemory(
+      rows, after: before, training.variational, stream: root.split(Self.memoryStream), threads: threads)
+    let result = try after.formed(rows, count: members.count, threads: threads) { k, workers in
       let member = before.members[k]
       guard let state = member.laplace else { throw UpdateError.unsuitable("the posterior has no curvature") }
       let seed = root.split(UInt64(k))
       let own: @Sendable (Double, String) -> Void = { progress($0, "network \(k + 1), \($1)") }
-      if rows.isSingle {
-        return Formed(
-          try MeanFieldEngine(base: before.engine(rows, rows.single, training, workers, own)).update(
-            member.theta, state, earlierTerms: terms, seed: seed))
+      func updated<Scalar: BLASScalar>(_ x: KeyPath<LaplaceRows, [Scalar]>) throws -> Formed {
+        let outcome = try before.meanFieldEngine(memory.rest, x, training, workers, own).update(
+          member.theta, state, earlierTerms: terms, seed: seed)
+        return Formed(try before.looking(outcome, at: memory, x, training, workers, seed: seed, own))
       }
-      return Formed(
-        try MeanFieldEngine(base: before.engine(rows, rows.double, training, workers, own)).update(
-          member.theta, state, earlierTerms: terms, seed: seed))
+      return rows.isSingle ? try updated(\.single) : try updated(\.double)
     }
+    return (result.posterior.remembering(memory, training.variational), result.report)
+  }
+
+  private func remembering(_ memory: MeanFieldMemory, _ settings: VariationalSettings) -> Posterior {
+    var result = self
+    result.memory = memory.kept
+    let start = "Rows in memory: "
+    result.certificate.reasons.removeAll { $0.hasPrefix(start) }
+    if let kept = memory.kept {
+      result.certificate.reasons.append(
+        "\(start)\(kept.rows) rows of the data are kept in the file and looked at again after every batch, each counted once: the "
+          + "prior for the next batch is the posterior without them.")
+    }
+    return result
   }
 
   /// Whether `update` may end in a mean-field posterior.

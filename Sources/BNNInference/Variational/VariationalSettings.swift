@@ -19,7 +19,7 @@ public struct VariationalSettings: Sendable, Equatable {
 
   public var optimiser: Optimiser
   public var schedule: Schedule
-  /// The first rate; nil is the optimiser's own, `rate`.
+  /// The first rate; nil is the optimiser's own.
   public var learningRate: Double?
   /// Draws of the outputs (or weights) a minibatch, whose gradients are averaged.
   public var samples: Int
@@ -27,10 +27,13 @@ public struct VariationalSettings: Sendable, Equatable {
   public var isAntithetic: Bool
   /// Whether training ends before its last pass once the bound has levelled off.
   public var stopsEarly: Bool
+  /// Rows of the batch that are kept in the file, as they are, and looked at again after every later batch; 0 for none.
+  public var memory: Int
+  public var memorySelection: MemorySelection
 
   public init(
     optimiser: Optimiser = .adam, schedule: Schedule = .cosine, learningRate: Double? = nil, samples: Int = 1, isAntithetic: Bool = false,
-    stopsEarly: Bool = true
+    stopsEarly: Bool = true, memory: Int = 0, memorySelection: MemorySelection = .random
   ) {
     precondition(samples > 0, "there is a draw")
     self.optimiser = optimiser
@@ -39,11 +42,17 @@ public struct VariationalSettings: Sendable, Equatable {
     self.samples = samples
     self.isAntithetic = isAntithetic
     self.stopsEarly = stopsEarly
+    self.memory = memory
+    self.memorySelection = memorySelection
   }
 
-  /// The first learning rate.
-  public var rate: Double {
-    learningRate ?? (optimiser == .adam ? 5e-3 : 0.02)
+  /// The first learning rate of so many steps: Adam's is larger where they are few.
+  public func rate(steps: Int) -> Double {
+    if let learningRate { return learningRate }
+    switch optimiser {
+    case .adam: return steps < 20_000 ? 3e-3 : 1e-3
+    case .naturalGradient: return 0.01
+    }
   }
 }
 

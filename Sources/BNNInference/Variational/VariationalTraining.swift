@@ -111,15 +111,11 @@ struct VariationalTraining<Scalar: BLASScalar>: Sendable {
     return Outcome(q: optimiser.q, bounds: bounds)
   }
 
-  /// Whether the mean bound of the last passes exceeds that of as many before by less than two standard errors.
+  /// Whether the mean bound of the last passes is no longer above that of as many before; looked at once a window, since
+  /// neighbouring means share most of their noise.
   private func hasLevelled(_ bounds: [Double]) -> Bool {
     let w = window
-    guard bounds.count >= 2 * w else { return false }
-    func moments(_ part: ArraySlice<Double>) -> (mean: Double, variance: Double) {
-      let mean = part.reduce(0, +) / Double(w)
-      return (mean, part.reduce(0) { $0 + ($1 - mean) * ($1 - mean) } / Double(w - 1) / Double(w))
-    }
-    let (last, before) = (moments(bounds.suffix(w)), moments(bounds.dropLast(w).suffix(w)))
-    return last.mean - before.mean < 2 * (last.variance + before.variance).squareRoot()
+    guard bounds.count >= 2 * w, bounds.count.isMultiple(of: w) else { return false }
+    return bounds.suffix(w).reduce(0, +) <= bounds.dropLast(w).suffix(w).reduce(0, +)
   }
 }
