@@ -13,7 +13,7 @@ struct PredictiveOptions: ParsableArguments {
       """)
   var predictive = "auto"
 
-  @Option(name: .long, help: "network-monte-carlo only: draws of the weights, in pairs; the same ones for all rows.")
+  @Option(name: .long, help: "network-monte-carlo only: draws of the weights, in pairs; the same ones for all rows (default: 1000).")
   var samples: Int?
 
   private static let all: [(name: String, method: PredictiveMethod)] = [

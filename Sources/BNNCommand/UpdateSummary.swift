@@ -46,7 +46,7 @@ struct UpdateSummary {
         + ", \(posterior.model.methodName)\(posterior.model.laplace == nil ? "" : ", \(structure)"), "
         + "\(posterior.movingWeights) weights"
         + (posterior.members.count > 1 ? " in each of \(posterior.members.count) members" : "")
-        + (report.logEvidence.map { ", log evidence \(readable($0)) nats" } ?? ""))
+        + (report.variational != nil ? "" : report.logEvidence.map { ", log evidence \(readable($0)) nats" } ?? ""))
     if let share = report.subspaceShare {
       console.say(
         "subspace: \(posterior.movingWeights) directions of \(posterior.members[0].theta.count) weights keep "
@@ -66,7 +66,9 @@ struct UpdateSummary {
     }
     if let own = report.variational {
       console.say(
-        "bound \(readable(own.bound)) ± \(readable(own.standardError)) nats, of which the divergence from the "
+        "log evidence at least \(readable(own.bound))"
+          + (own.standardError > 0 ? " ± \(readable(own.standardError))" : "")
+          + " nats (the variational bound), of which the divergence from the "
           + "\(action == "fit" ? "prior" : "posterior before") is \(readable(own.divergence)); "
           + (own.bounds.isEmpty ? "in closed form" : "\(own.bounds.count) passes")
           + (action == "fit" || report.shift == nil

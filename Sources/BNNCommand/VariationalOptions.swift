@@ -6,21 +6,21 @@ struct VariationalOptions: ParsableArguments {
   @Option(
     name: .long,
     help: """
-      mean-field only: adam (on means and log deviations) or natural-gradient (variational online Newton: steps scaled by \
-      the posterior's own variances).
+      mean-field only: adam (default; on means and log deviations) or natural-gradient (variational online Newton: steps scaled \
+      by the posterior's own variances).
       """)
   var optimizer: String?
 
-  @Option(name: .long, help: "mean-field only: the learning rate falls along a cosine, or is constant.")
+  @Option(name: .long, help: "mean-field only: the learning rate falls along a cosine (default), or is constant.")
   var schedule: String?
 
-  @Option(name: .long, help: "mean-field only: draws a minibatch (default: 1).")
+  @Option(name: .long, help: "mean-field only: draws of the weights' noise a minibatch, in training (default: 1).")
   var draws: Int?
 
   @Flag(name: .long, help: "mean-field only: join every draw by its mirror image.")
   var antithetic = false
 
-  @Flag(name: .long, help: "mean-field only: all --epochs, though the bound has levelled off.")
+  @Flag(name: .long, help: "mean-field only: do not stop when the bound has levelled off; at most 5,000 passes without --epochs.")
   var allEpochs = false
 
   @Option(

@@ -6,7 +6,7 @@ public enum UpdateError: Error, Equatable, Sendable, CustomStringConvertible {
   case notFinite(String)
   /// A request that does not fit this posterior or model.
   case unsuitable(String)
-  /// Training with minibatches ended above where it began, nats a row.
+  /// Training with minibatches ended above where it began, nats a row (of mean-field inference the negative bound).
   case diverged(from: Double, to: Double)
 
   static let movingWithWeights = UpdateError.unsuitable(

@@ -43,7 +43,7 @@ extension Fit {
       }
       if kind != .gaussian, let method, !keepsCurvature, method != Method.tangent.rawValue {
         throw ValidationError(
-          "--likelihood \(likelihood) belongs to --method laplace, kalman or tangent, not \(method)")
+          "--likelihood \(likelihood) belongs to --method laplace, kalman, mean-field or tangent, not \(method)")
       }
       if kind != .gaussian, subspace != nil { throw ValidationError("--subspace belongs to --likelihood gaussian") }
     }
@@ -53,7 +53,7 @@ extension Fit {
       throw ValidationError("--classes belongs to --likelihood categorical or bernoulli, not to \(kind.rawValue)")
     }
     guard takesClasses, subspace == nil else {
-      throw ValidationError("--classes belongs to --method laplace, kalman or tangent")
+      throw ValidationError("--classes belongs to --method laplace, kalman, mean-field or tangent")
     }
     guard declared.count > 1 else {
       throw ValidationError(
@@ -70,7 +70,7 @@ extension Fit {
       throw ValidationError("--heads belongs to --likelihood categorical, not to \(kind.rawValue)")
     }
     guard takesClasses, subspace == nil else {
-      throw ValidationError("--heads belongs to --method laplace, kalman or tangent")
+      throw ValidationError("--heads belongs to --method laplace, kalman, mean-field or tangent")
     }
     guard groups.allSatisfy({ $0.count >= 2 && !$0.contains("") }) else {
       throw ValidationError("--heads is groups of two classes or more, such as \"0,1;2,3\"; got \"\(heads)\"")

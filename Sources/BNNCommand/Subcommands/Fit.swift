@@ -57,7 +57,7 @@ struct Fit: ParsableCommand {
     help: """
       tangent, moving-tangent, last-layer, linear, laplace, kalman or mean-field (default: tangent up to 2,000 weights, then \
       last-layer; laplace where the likelihood is not gaussian). kalman is for streams: every update takes its rows one at a \
-      time. mean-field is variational: every weight a normal distribution by itself.
+      time. mean-field is variational, with two numbers a weight; prefer laplace where its matrix fits.
       """)
   var method: String?
 

@@ -156,14 +156,17 @@ struct Inspect: ParsableCommand {
       console.say(
         "  \(entry.number). \(entry.action), \(entry.rows) rows, \(entry.method)"
           + (entry.timeRange.map { ", \($0.joined(separator: " to "))" } ?? "")
-          + (entry.logEvidence.map { ", log evidence \(readable($0)) nats" } ?? "")
+          + (entry.logEvidence.map {
+            ", log evidence \(entry.method == Method.meanField.rawValue ? "at least " : "")\(readable($0)) nats"
+          } ?? "")
           + (entry.label.map { " – \($0)" } ?? ""))
     }
     let store = own.members.first?.store?.statistics
     let keptColumns = max(own.movingWeights, store?.weights ?? 0)
+    let isMeanField = model.method == .meanField
     console.say(
-      "kept of the data: sums over rows, \(own.memory == nil ? "not" : "and some") rows; but "
-        + (own.rows < keptColumns
+      "kept of the data: \(isMeanField ? "means and deviations of the weights" : "sums over rows"), \(own.memory == nil ? "not" : "and some") rows; but "
+        + (own.rows < keptColumns && !isMeanField
           ? "with fewer rows than \(store == nil ? "weights" : "columns of the store") the rows can be reconstructed from them"
           : "they are not anonymised"))
     if let memory = own.memory {

@@ -158,7 +158,7 @@ struct PropertyOptions: ParsableArguments {
     name: .long,
     help: """
       Must be the posterior's, when given; or tangent, to update a moving-tangent posterior where it is; kalman, to \
-      continue a laplace posterior row by row; or mean-field, to make a laplace or kalman posterior the prior of a mean-field one.
+      continue a laplace posterior row by row; or mean-field, with a laplace or kalman posterior as the prior, whole (there is no way back).
       """)
   var method: String?
   @Option(name: .long, help: "Must be the posterior's, when given.")
@@ -225,6 +225,12 @@ struct PropertyOptions: ParsableArguments {
     let staysInPlace = allowsStaying && model.method == .movingTangent && method == Method.tangent.rawValue
     let filters = allowsStaying && model.method == .laplace && method == Method.kalman.rawValue
     let becomesMeanField = allowsStaying && posterior.canUpdateMeanField && method == Method.meanField.rawValue
+    if allowsStaying, method == Method.meanField.rawValue, !model.method.keepsCurvature {
+      throw CommandFailure(
+        ExitStatus.usage,
+        "mean-field inference continues a posterior of mean-field, laplace or kalman, and this one is of \(model.methodName)",
+        file: file, remedy: "leave --method out, or fit D1 with one of these")
+    }
     if !staysInPlace, !filters, !becomesMeanField { try same("--method", method, model.methodName) }
     try same("--subspace", subspace.map(String.init), model.subspace.map(String.init) ?? "none")
     try same("--likelihood", likelihood, model.likelihood.rawValue)

@@ -93,7 +93,7 @@ struct MeanFieldEngine<Scalar: BLASScalar>: Sendable {
       state.noiseVariance = max(squares / terms, 1e-12)
       return (state, start(state))
     }
-    return try outcome(theta, state, start(state), inputs, found, seconds: stopwatch.lap(), seed: seed)
+    return try outcome(theta, state, start(state), inputs, from: q, found, seconds: stopwatch.lap(), seed: seed)
   }
 
   /// Trains the network that the means begin at.
@@ -135,7 +135,7 @@ struct MeanFieldEngine<Scalar: BLASScalar>: Sendable {
       state.noiseVariance = next
       return (state, prior)
     }
-    return try outcome(theta, state, prior, inputs, found, seconds: stopwatch.lap(), seed: seed)
+    return try outcome(theta, state, prior, inputs, from: q, found, seconds: stopwatch.lap(), seed: seed)
   }
 
   /// The outcome of a batch, and after it this engine's rows, those in memory: under that posterior, which stays beside the new
@@ -210,20 +210,26 @@ struct MeanFieldEngine<Scalar: BLASScalar>: Sendable {
 
   private func outcome(
     _ theta: [Double], _ state: LaplaceState, _ prior: VariationalPrior, _ inputs: [Scalar],
-    _ found: VariationalTraining<Scalar>.Outcome, seconds: Double, seed: RandomStream
+    from start: FactorisedGaussian, _ found: VariationalTraining<Scalar>.Outcome, seconds: Double, seed: RandomStream
   ) throws -> Outcome {
     var stopwatch = Stopwatch()
+    let likelihood = base.likelihood(state.noiseVariance ?? 1)
     let expected = ExpectedLoss(
-      spec: upper, x: inputs, y: y, weights: base.weights, likelihood: base.likelihood(state.noiseVariance ?? 1),
-      threads: base.threads
-    ).estimated(found.q, stream: seed.split(8))
+      spec: upper, x: inputs, y: y, weights: base.weights, likelihood: likelihood, threads: base.threads)
+    let loss = expected.estimated(found.q, stream: seed.split(8))
     let divergence = prior.divergence(found.q)
-    let bound = -expected.mean - divergence
+    let bound = -loss.mean - divergence
     guard bound.isFinite else { throw UpdateError.notFinite("the variational bound") }
+    let first = expected.estimated(start, stream: seed.split(8)).mean + prior.divergence(start)
+    // One that gains little ends near where it began.
+    let (before, after) = (first / Double(y.rows), -bound / Double(y.rows))
+    guard after < max(before + 0.5 * abs(before), before + 1) else {
+      throw UpdateError.diverged(from: before, to: after)
+    }
     return formed(
       theta, state, prior, found.q,
       VariationalReport(
-        bounds: found.bounds, bound: bound, standardError: expected.standardError, divergence: divergence),
+        bounds: found.bounds, bound: bound, standardError: loss.standardError, divergence: divergence),
       seconds: seconds + stopwatch.lap())
   }
 
