@@ -100,9 +100,11 @@ struct MeanFieldEngine<Scalar: BLASScalar>: Sendable {
   private var starting: LaplaceEngine<Scalar> {
     var own = base
     let isLarge = y.rows > 1_000_000_000 / max(1, network.parameterCount)
-    // Prior and noise by as much of the curvature as can be had; where one layer is linear its Kronecker product is its precision
-    // whole.
-    own.settings.structure = isLinearGaussian || moving.count > LaplaceRows.doubleLimit ? .kronecker : .full
+    // Prior and noise by as much of the curvature as can be had. Where one layer is linear its Kronecker product is its precision
+    // whole, if all rows weigh alike.
+    let isWhole = base.weights == nil || moving.count > LinearMeanField.blockLimit
+    own.settings.structure =
+      isLinearGaussian ? (isWhole ? .kronecker : .block) : moving.count > LaplaceRows.doubleLimit ? .kronecker : .full
     own.training.epochs = isLarge ? max(1, epochs / Self.startingShare) : nil
     return own
   }
