@@ -20,7 +20,9 @@ struct VariationalOptions: ParsableArguments {
   @Flag(name: .long, help: "mean-field only: join every draw by its mirror image.")
   var antithetic = false
 
-  @Flag(name: .long, help: "mean-field only: do not stop when the bound has levelled off; at most 5,000 passes without --epochs.")
+  @Flag(
+    name: .long,
+    help: "mean-field only: do not stop when the bound has levelled off; at most 5,000 passes without --epochs.")
   var allEpochs = false
 
   @Option(

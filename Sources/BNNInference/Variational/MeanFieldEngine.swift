@@ -192,7 +192,8 @@ struct MeanFieldEngine<Scalar: BLASScalar>: Sendable {
     let spec = upper
     return try VariationalTraining<Scalar>(
       spec: spec, x: inputs, y: y, weights: base.weights, epochs: epochs, batchSize: base.training.batchSize,
-      learningRate: base.training.variational.rate(steps: epochs * batches), settings: base.training.variational, progress: base.progress
+      learningRate: base.training.variational.rate(steps: epochs * batches), settings: base.training.variational,
+      progress: base.progress
     ).fitted(
       from: q, VariationalTraining.Values(prior: prior, likelihood: base.likelihood(state.noiseVariance ?? 1)),
       stream: seed.split(7)

@@ -26,7 +26,8 @@ struct MeanFieldMemory {
     let (d, t) = (posterior.schema.features.count, posterior.schema.targets.count)
     guard settings.memory < batch.rows else {
       throw UpdateError.unsuitable(
-        "a memory of \(settings.memory) rows would leave none of the batch's \(batch.rows) to learn from; use a smaller --memory")
+        "a memory of \(settings.memory) rows would leave none of the batch's \(batch.rows) to learn from; use a smaller --memory"
+      )
     }
     var own: RowMemory?
     if settings.memory > 0 {

@@ -179,7 +179,7 @@ extension Posterior {
       "Mean-field variational inference: the posterior keeps no dependence between weights, and is the nearest such Gaussian "
         + "in KL divergence; batches one after another end elsewhere than all at once.",
       prior.noise == .auto
-        ? "The prior precision is that of the first batch; the noise follows the batches."
+        ? "The prior precision is that of the first batch; the noise, where there is one, follows the batches."
         : "Prior precision and noise are those of the first batch.",
     ]
   }

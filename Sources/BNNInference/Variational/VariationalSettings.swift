@@ -32,7 +32,8 @@ public struct VariationalSettings: Sendable, Equatable {
   public var memorySelection: MemorySelection
 
   public init(
-    optimiser: Optimiser = .adam, schedule: Schedule = .cosine, learningRate: Double? = nil, samples: Int = 1, isAntithetic: Bool = false,
+    optimiser: Optimiser = .adam, schedule: Schedule = .cosine, learningRate: Double? = nil, samples: Int = 1,
+    isAntithetic: Bool = false,
     stopsEarly: Bool = true, memory: Int = 0, memorySelection: MemorySelection = .random
   ) {
     precondition(samples > 0, "there is a draw")
