@@ -35,7 +35,8 @@ struct LaplaceOptions: ParsableArguments {
     name: .long,
     help: """
       laplace, kalman and mean-field: what has a prior precision of its own, chosen by the evidence: network (one for all), \
-      layer, or weight (not mean-field; automatic relevance determination: weights that D1 does not need are held at zero; not with kronecker).
+      layer, or weight (automatic relevance determination: weights that D1 does not need are held at zero; neither with \
+      mean-field nor with kronecker).
       """)
   var priorPer = PriorScope.network.rawValue
 
@@ -164,8 +165,9 @@ struct TrainingOptions: ParsableArguments {
     name: .long,
     help: """
       Train with Adam for this many passes (default: second-order steps on all rows; 10 passes where rows × weights are \
-      beyond 10^9; mean-field: some 40,000 steps; of classes, 5,000 rows or more and a structure that is not full, one more pass, before which 2,000 rows \
-      held out choose what predictions believe of the spread).
+      beyond 10^9; of classes, 5,000 rows or more and a structure that is not full, one more pass, before which 2,000 rows \
+      held out choose what predictions believe of the spread). mean-field: passes of the fit, fewer where its bound levels off \
+      (default: as many as make some 40,000 steps, 20 to 5,000).
       """)
   var epochs: Int?
 
@@ -174,7 +176,10 @@ struct TrainingOptions: ParsableArguments {
 
   @Option(
     name: .long,
-    help: "Adam's first learning rate; it falls to 0 (default: 5e-3; mean-field 1e-3, or 3e-3 below 20,000 steps, by natural-gradient 0.01).")
+    help: """
+      The first learning rate; it falls to 0 (default: 5e-3; mean-field 1e-3, or 3e-3 below 20,000 steps, by natural-gradient \
+      0.01).
+      """)
   var learningRate: Double?
 
   func validate() throws {

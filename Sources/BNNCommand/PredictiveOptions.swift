@@ -6,14 +6,17 @@ struct PredictiveOptions: ParsableArguments {
   @Option(
     name: .long,
     help: """
-      laplace, kalman, mean-field: auto (mean-field: moments; others: the network linearised; classes by pairwise-probit, two of bernoulli by probit, with the \
-      share of the spread that D1's rows bear out) or network-monte-carlo (--samples draws of the weights, each put into \
-      the network itself) or, mean-field only, moments (means and variances from layer to layer). Classes only: probit, pairwise-probit, bridge (a Dirichlet distribution), monte-carlo (1,000 draws \
+      laplace, kalman: auto (the network linearised; classes by pairwise-probit, two of bernoulli by probit, with the share of \
+      the spread that D1's rows bear out). mean-field: auto is moments (means and variances from layer to layer; classes with \
+      all of the spread). All three: network-monte-carlo (--samples draws of the weights, each put into the network itself). \
+      Classes only, of the network linearised: probit, pairwise-probit, bridge (a Dirichlet distribution), monte-carlo (1,000 draws \
       of the linearised network's outputs) or plug-in (the most probable network, its uncertainty left out).
       """)
   var predictive = "auto"
 
-  @Option(name: .long, help: "network-monte-carlo only: draws of the weights, in pairs; the same ones for all rows (default: 1000).")
+  @Option(
+    name: .long,
+    help: "network-monte-carlo only: draws of the weights, in pairs; the same ones for all rows (default: 1000).")
   var samples: Int?
 
   private static let all: [(name: String, method: PredictiveMethod)] = [

@@ -14,7 +14,8 @@ struct VariationalOptions: ParsableArguments {
   @Option(name: .long, help: "mean-field only: the learning rate falls along a cosine (default), or is constant.")
   var schedule: String?
 
-  @Option(name: .long, help: "mean-field only: draws of the weights' noise a minibatch, in training (default: 1).")
+  @Option(
+    name: .long, help: "mean-field only: draws a minibatch, in training; a prediction's are --samples (default: 1).")
   var draws: Int?
 
   @Flag(name: .long, help: "mean-field only: join every draw by its mirror image.")

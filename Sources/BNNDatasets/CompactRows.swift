@@ -1,3 +1,5 @@
+import BNNLinearAlgebra
+
 /// All rows of a data set, their features in single precision while every one of them is such a number exactly, as pixels
 /// and counts are, and in double precision else. 60,000 images of 784 bytes take 188 MB instead of 376 MB, and their
 /// normalised features take the same memory.
@@ -23,6 +25,17 @@ public struct CompactRows: Sendable {
     self.featureCount = featureCount
     self.targetCount = targetCount
     weights = isWeighted ? [] : nil
+  }
+
+  /// Features n × d and targets n × T in their own units.
+  ///
+  /// - Parameter weights: of every row; nil: 1.
+  public init(features: Matrix, targets: Matrix, weights: [Double]?) {
+    self.init(featureCount: features.columns, targetCount: targets.columns, isWeighted: weights != nil)
+    append(
+      Dataset(
+        features: features.storage, featureCount: features.columns, targets: targets.storage,
+        targetCount: targets.columns, rows: features.rows, weights: weights))
   }
 
   /// All rows that a reader has yet to give.

@@ -152,7 +152,8 @@ public struct Posterior: Sendable, Equatable {
   /// The basis of one member of the linear family: how its rows are made.
   public func basis(of member: Member) -> any LinearBasis {
     switch model.method {
-    case .laplace, .kalman, .meanField: preconditionFailure("a Laplace posterior has no basis: it is not linear in its weights")
+    case .laplace, .kalman, .meanField:
+      preconditionFailure("a posterior of the network's own weights has no basis: it is not linear in them")
     case .linear:
       return LinearRegressionBasis(
         features: model.schema.features.count, outputs: model.schema.targets.count, intercept: model.intercept,

@@ -27,6 +27,17 @@ public struct Matrix: Sendable, Equatable {
     self.init(rows: nested.count, columns: columns, storage: nested.flatMap { $0 })
   }
 
+  /// The symmetric n × n matrix A whose products Ax are given: n of them.
+  public init(symmetric n: Int, times: ([Double]) -> [Double]) {
+    self.init(rows: n, columns: n)
+    var unit = [Double](repeating: 0, count: n)
+    for j in 0..<n {
+      unit[j] = 1
+      storage.replaceSubrange((j * n)..<((j + 1) * n), with: times(unit))
+      unit[j] = 0
+    }
+  }
+
   /// diag(values).
   public static func diagonal(_ values: [Double]) -> Matrix {
     var matrix = Matrix(rows: values.count, columns: values.count)

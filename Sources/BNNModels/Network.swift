@@ -55,6 +55,12 @@ public struct Network: Sendable {
     return start..<(start + layers[chosen].reduce(0) { $0 + $1.parameterCount })
   }
 
+  /// Neighbouring layers as a network of their own, whose inputs are the values of the layer below them.
+  public func part(_ chosen: Range<Int>) -> NetworkSpec {
+    NetworkSpec(
+      inputs: chosen.isEmpty ? spec.inputs : layers[chosen.lowerBound].inputs, layers: Array(spec.layers[chosen]))
+  }
+
   /// The layer whose weights begin at a place of θ.
   public func layer(at place: Int) -> Int {
     var start = 0

@@ -63,7 +63,8 @@ extension MemberTensors {
       logEvidence: own.logEvidence, distanceToOptimum: own.distanceToOptimum, displacement: displacement)
     state.predictiveScale = own.predictiveScale
     if model.method == .meanField {
-      state.withoutMemory = try withoutMemory(network.tensors(ofLayers: chosen), prior.expanded(shapes), from: &store)
+      state.withoutMemory = try withoutMemory(
+        network.tensors(ofLayers: chosen), prior.expanded(shapes), evidence: own.evidenceWithoutMemory, from: &store)
     }
     guard (try? state.factored()) != nil else { throw store.corrupt("its precision is not positive definite") }
     return Member(
@@ -91,13 +92,13 @@ extension MemberTensors {
 
   /// The mean-field posterior without the rows in memory; nil where the file has none.
   private func withoutMemory(
-    _ layout: [(name: String, shape: [Int])], _ prior: [Double], from store: inout TensorStore
+    _ layout: [(name: String, shape: [Int])], _ prior: [Double], evidence: Double?, from store: inout TensorStore
   ) throws(PosteriorFileError) -> FactorisedSite? {
+    guard let evidence else { return nil }
     let start = prefix + "without_memory."
-    guard let first = layout.first, store.shape(of: "\(start)mean.\(first.name)") != nil else { return nil }
     let site = FactorisedSite(
       mean: try join(layout, prefix: "\(start)mean.", from: &store),
-      excess: try join(layout, prefix: "\(start)curvature.", from: &store))
+      excess: try join(layout, prefix: "\(start)curvature.", from: &store), logEvidence: evidence)
     guard zip(site.excess, prior).allSatisfy({ $0 + $1 > 0 }) else {
       throw store.corrupt("the precision in \(start)curvature is not positive")
     }

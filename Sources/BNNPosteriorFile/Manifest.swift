@@ -51,6 +51,8 @@ public struct Manifest: Codable, Sendable, Equatable {
     public var distanceToOptimum: Double
     /// τ.
     public var predictiveScale: Double
+    /// Of a mean-field posterior with rows in memory, `logEvidence` without them; null for every other.
+    public var evidenceWithoutMemory: Double?
 
     enum CodingKeys: String, CodingKey {
       case layers, prior
@@ -58,6 +60,7 @@ public struct Manifest: Codable, Sendable, Equatable {
       case logEvidence = "log_evidence"
       case distanceToOptimum = "distance_to_optimum"
       case predictiveScale = "predictive_scale"
+      case evidenceWithoutMemory = "evidence_without_memory"
     }
   }
 
@@ -107,7 +110,8 @@ extension Manifest {
           LaplaceEntry(
             layers: [own.chosen.lowerBound, own.chosen.upperBound], prior: own.prior.perLayer,
             noiseVariance: own.noiseVariance, logEvidence: own.logEvidence,
-            distanceToOptimum: own.distanceToOptimum, predictiveScale: own.predictiveScale)
+            distanceToOptimum: own.distanceToOptimum, predictiveScale: own.predictiveScale,
+            evidenceWithoutMemory: own.withoutMemory?.logEvidence)
         })
     }
   }

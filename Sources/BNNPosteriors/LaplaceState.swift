@@ -54,9 +54,12 @@ public struct FactorisedSite: Sendable, Equatable {
   public var mean: [Double]
   /// What the precisions 1/s² exceed the prior's by, as in `LaplaceState.curvature`.
   public var excess: [Double]
+  /// Σ log p of the rows that it has seen, as `LaplaceState.logEvidence` of all.
+  public var logEvidence: Double
 
-  public init(mean: [Double], excess: [Double]) {
+  public init(mean: [Double], excess: [Double], logEvidence: Double) {
     self.mean = mean
     self.excess = excess
+    self.logEvidence = logEvidence
   }
 }

@@ -38,4 +38,32 @@ import Testing
       #expect(kept.without[j] < kept.all[j], "the prior for the next batch lacks the rows in memory")
     }
   }
+
+  /// With inputs of zero only the bias matters, so that a factorised Gaussian is the posterior itself and its bound is log p(y): of
+  /// all rows the same whichever of them are in memory, and of a batch what it adds. Sums of 120 terms in other orders: 1e-12.
+  @Test func evidenceCountsEveryRowOnce() throws {
+    var gen = Gen(seed: 9)
+    let x = Matrix(rows: 120, columns: 1)
+    let y = Matrix(rows: 120, columns: 1, storage: gen.normals(120).map { 0.5 + 0.3 * $0 })
+    func evidences(memory: Int) throws -> (batches: [Double], total: Double) {
+      let training = TrainingSettings(variational: VariationalSettings(memory: memory))
+      var (posterior, report) = try Posterior.meanField(
+        NetworkSpec(inputs: 1, hidden: [], outputs: 1, activation: .tanh),
+        schema: Schema(features: ["a"], targets: ["y"]), features: x.rows(0..<50), targets: y.rows(0..<50),
+        normalisation: .identity(features: 1, targets: 1), standardised: false,
+        prior: PriorSettings(precision: .given(0.5), noise: .given(0.3)), training: training)
+      var batches = [try #require(report.logEvidence)]
+      for rows in [50..<80, 80..<120] {
+        var update = try SequentialUpdate(meanField: posterior, training: training)
+        try update.absorb(features: x.rows(rows), targets: y.rows(rows))
+        (posterior, report) = try update.finish()
+        batches.append(try #require(report.logEvidence))
+      }
+      return (batches, try #require(posterior.logEvidence(ofMember: 0)))
+    }
+    let plain = try evidences(memory: 0)
+    let kept = try evidences(memory: 10)
+    #expect(abs(kept.total - plain.total) < 1e-12 * abs(plain.total))
+    for (own, expected) in zip(kept.batches, plain.batches) { #expect(abs(own - expected) < 1e-12 * abs(plain.total)) }
+  }
 }

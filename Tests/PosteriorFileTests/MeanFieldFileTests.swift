@@ -32,6 +32,30 @@ import Testing
     #expect(error?.kind == .corrupt)
   }
 
+  /// With rows in memory the posterior without them is in the file too, and the next update starts from it.
+  @Test func thePosteriorWithoutTheMemoryIsKept() throws {
+    var gen = Gen(seed: 4)
+    let (x, y) = Kind.meanField.data(&gen, rows: 9)
+    var update = SequentialUpdate(
+      try Kind.meanField.posterior(),
+      training: TrainingSettings(epochs: 30, variational: VariationalSettings(memory: 3)))
+    try update.absorb(features: x, targets: y)
+    let posterior = try update.finish().posterior
+    let site = try #require(posterior.members[0].laplace?.withoutMemory)
+    let bytes = try PosteriorFile.encode(posterior).bytes
+    let read = try PosteriorFile(bytes: bytes, name: "p").posterior
+    #expect(read == posterior && read.memory?.rows == 3)
+    #expect(try PosteriorFile.encode(read).bytes == bytes)
+    #expect(try updated(read, x, y) == updated(posterior, x, y))
+    let state = try #require(posterior.members[0].laplace)
+    let prior = state.prior.expanded(state.curvature.layers)[0]
+    #expect(site.excess[0] > -prior)
+    try OpenFile(posterior).refuses([
+      ("without_memory.curvature.layers.0.weight", "not positive", { $0 = withFirst($0, -prior) }),
+      ("without_memory.mean.layers.0.weight", "without_memory.mean", { $0 = longer($0) }),
+    ])
+  }
+
   @Test(arguments: [Kind.meanField, .meanFieldLastLayer, .meanFieldAfterLaplace])
   func variancesThatAreNoneAreRefused(kind: Kind) throws {
     let posterior = try kind.posterior()

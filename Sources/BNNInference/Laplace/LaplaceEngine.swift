@@ -376,13 +376,7 @@ struct LaplaceEngine<Scalar: BLASScalar>: Sendable {
 
   /// `polished` under Λ, dense.
   private func newton(_ objective: PenalisedLoss, _ before: LaplaceState, from start: [Double]) -> [Double] {
-    var dense = Matrix(rows: start.count, columns: start.count)
-    var unit = [Double](repeating: 0, count: start.count)
-    for j in start.indices {
-      unit[j] = 1
-      dense.storage.replaceSubrange((j * start.count)..<((j + 1) * start.count), with: before.precisionTimes(unit))
-      unit[j] = 0
-    }
+    let dense = Matrix(symmetric: start.count) { before.precisionTimes($0) }
     return polished(objective, from: start, before.chosen, plus: dense)
   }
 

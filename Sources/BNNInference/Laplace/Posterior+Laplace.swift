@@ -56,15 +56,9 @@ extension Posterior {
     prior: PriorSettings = PriorSettings(), training: TrainingSettings = TrainingSettings(), members: Int = 1,
     seed: UInt64 = 0, threads: Int = 1, progress: @escaping @Sendable (Double, String) -> Void = { _, _ in }
   ) throws -> (posterior: Posterior, report: UpdateReport) {
-    var rows = CompactRows(
-      featureCount: features.columns, targetCount: targets.columns, isWeighted: weights != nil)
-    rows.append(
-      Dataset(
-        features: features.storage, featureCount: features.columns, targets: targets.storage,
-        targetCount: targets.columns, rows: features.rows, weights: weights))
-    return try laplace(
-      spec, settings: settings, likelihood: likelihood, schema: schema, rows: consume rows,
-      normalisation: normalisation,
+    try laplace(
+      spec, settings: settings, likelihood: likelihood, schema: schema,
+      rows: CompactRows(features: features, targets: targets, weights: weights), normalisation: normalisation,
       standardised: standardised, prior: prior, training: training, members: members, seed: seed, threads: threads,
       progress: progress)
   }
@@ -198,7 +192,8 @@ extension Posterior {
       result,
       UpdateReport(
         rows: batch.rows, logEvidence: evidence - logTargetUnits(rows: batch.rows),
-        logEvidenceTotal: result.meanLogEvidence, distanceToOptimum: variational ? nil : made.map(\.state.distanceToOptimum).max(),
+        logEvidenceTotal: result.meanLogEvidence,
+        distanceToOptimum: variational ? nil : made.map(\.state.distanceToOptimum).max(),
         shift: made.map(\.shift).max(), timings: made.reduce(into: Timings()) { $0.takeSlowest($1.timings) },
         compressionError: model.laplace?.structure == .kronecker ? made.map(\.compressionError).max() : nil,
         curvatureDrift: drift,
@@ -261,7 +256,7 @@ extension Posterior {
     if settings.layers != nil { conditions.append(.init("features", fixedBy: 1)) }
     if method == .meanField {
       return Certificate(
-        update: .approximate, conditionalOn: conditions, reasons: meanFieldReasons(settings, prior))
+        update: .approximate, conditionalOn: conditions, reasons: meanFieldReasons(prior))
     }
     var reasons = [
       "Laplace's approximation: what a batch said is kept as the curvature at the weights where that batch ended, which is "

@@ -118,13 +118,7 @@ struct LinearMeanField: Sendable {
         "the exact mean of \(count) weights under a structured prior needs a \(count) × \(count) matrix, more than the "
           + "\(Self.denseLimit) that are possible; fit D1 with --method mean-field, whose prior is diagonal")
     }
-    var sum = Matrix(rows: count, columns: count)
-    var unit = [Double](repeating: 0, count: count)
-    for j in 0..<count {
-      unit[j] = 1
-      sum.storage.replaceSubrange((j * count)..<((j + 1) * count), with: times(unit))
-      unit[j] = 0
-    }
+    var sum = Matrix(symmetric: count, times: times)
     var right = [Double](repeating: 0, count: count)
     for c in 0..<outputs {
       for a in 0..<h {

@@ -141,18 +141,22 @@ struct MeanFieldEngine<Scalar: BLASScalar>: Sendable {
   }
 
   /// The outcome of a batch, and after it this engine's rows, those in memory: under that posterior, which stays beside the new
-  /// one as the prior for the next batch.
-  func looking(at batch: Outcome, seed: RandomStream) throws -> Outcome {
+  /// one as the prior for the next batch. Of the bounds it reports what all rows so far are worth more than those before the batch.
+  ///
+  /// - Parameter earlier: Σ log p of all rows before the batch, those in memory included.
+  func looking(at batch: Outcome, after earlier: Double, seed: RandomStream) throws -> Outcome {
     let mean = Array(batch.theta[moving])
     // Passes over few rows are few steps.
     var own = self
     own.base.training.epochs = max(base.training.epochs ?? 0, Self.memorySteps / batches)
     var result = try own.update(batch.theta, batch.state, earlierTerms: nil, seed: seed)
-    result.state.withoutMemory = FactorisedSite(mean: mean, excess: batch.state.curvature.diagonal)
+    result.state.withoutMemory = FactorisedSite(
+      mean: mean, excess: batch.state.curvature.diagonal, logEvidence: batch.state.logEvidence)
     result.shift = batch.shift
     result.seconds += batch.seconds
-    result.report.bounds = batch.report.bounds
-    result.report.bound += batch.report.bound
+    result.report.bound = result.state.logEvidence - earlier
+    let gain = result.report.bound - batch.report.bound
+    result.report.bounds = batch.report.bounds.map { $0 + gain }
     result.report.divergence += batch.report.divergence
     result.report.standardError = hypot(result.report.standardError, batch.report.standardError)
     return result
@@ -167,7 +171,7 @@ struct MeanFieldEngine<Scalar: BLASScalar>: Sendable {
   ) throws -> Outcome {
     var stopwatch = Stopwatch()
     let features = Matrix(
-      rows: y.rows, columns: upper.inputs, storage: lowerOutputs(theta).map(\.doubleValue))
+      rows: y.rows, columns: network.layers[chosen.lowerBound].inputs, storage: lowerOutputs(theta).map(\.doubleValue))
     let model = LinearMeanField(
       features: features, targets: y, weights: base.weights, prior: prior)
     var state = before
@@ -189,9 +193,9 @@ struct MeanFieldEngine<Scalar: BLASScalar>: Sendable {
     _ q: FactorisedGaussian, _ prior: VariationalPrior, _ state: LaplaceState, _ inputs: [Scalar], seed: RandomStream,
     tune: (FactorisedGaussian, Double) -> (LaplaceState, VariationalPrior)?
   ) throws -> VariationalTraining<Scalar>.Outcome {
-    let spec = upper
-    return try VariationalTraining<Scalar>(
-      spec: spec, x: inputs, y: y, weights: base.weights, epochs: epochs, batchSize: base.training.batchSize,
+    try VariationalTraining<Scalar>(
+      spec: network.part(chosen), x: inputs, y: y, weights: base.weights, epochs: epochs,
+      batchSize: base.training.batchSize,
       learningRate: base.training.variational.rate(steps: epochs * batches), settings: base.training.variational,
       progress: base.progress
     ).fitted(
@@ -218,7 +222,7 @@ struct MeanFieldEngine<Scalar: BLASScalar>: Sendable {
     var stopwatch = Stopwatch()
     let likelihood = base.likelihood(state.noiseVariance ?? 1)
     let expected = ExpectedLoss(
-      spec: upper, x: inputs, y: y, weights: base.weights, likelihood: likelihood, threads: base.threads)
+      spec: network.part(chosen), x: inputs, y: y, weights: base.weights, likelihood: likelihood, threads: base.threads)
     let loss = expected.estimated(found.q, stream: seed.split(8))
     let divergence = prior.divergence(found.q)
     let bound = -loss.mean - divergence
@@ -256,17 +260,12 @@ struct MeanFieldEngine<Scalar: BLASScalar>: Sendable {
 
   // MARK: Layers that are held
 
-  /// The layers that are uncertain, as a network of their own.
-  private var upper: NetworkSpec {
-    NetworkSpec(inputs: network.layers[chosen.lowerBound].inputs, layers: Array(network.spec.layers[chosen]))
-  }
-
   /// What the held layers below make of the inputs: n × the first uncertain layer's inputs.
   private func lowerOutputs(_ theta: [Double]) -> [Scalar] {
     guard chosen.lowerBound > 0 else { return base.x }
-    let below = NetworkSpec(inputs: network.spec.inputs, layers: Array(network.spec.layers[..<chosen.lowerBound]))
     let held = NetworkLoss<Scalar>(
-      network: Network(below), likelihood: base.likelihood(1), x: base.x, y: y, weights: nil, threads: base.threads)
+      network: Network(network.part(0..<chosen.lowerBound)), likelihood: base.likelihood(1), x: base.x, y: y,
+      weights: nil, threads: base.threads)
     return held.outputs(Array(theta[..<moving.lowerBound])).storage.map { Scalar($0) }
   }
 }

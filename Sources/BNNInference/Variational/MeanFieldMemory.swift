@@ -82,6 +82,7 @@ extension LaplaceState {
     guard let base = withoutMemory else { return (self, mean) }
     var state = self
     state.withoutMemory = nil
+    state.logEvidence = base.logEvidence
     state.curvature = .diagonal(DiagonalCurvature(layers: curvature.layers, diagonal: base.excess))
     return (state, base.mean)
   }

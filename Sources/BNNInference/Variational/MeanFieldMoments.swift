@@ -15,14 +15,8 @@ struct MeanFieldMoments: Sendable {
   /// - Throws: `LinearAlgebraError` for a precision that is not positive.
   init(_ network: Network, _ theta: [Double], _ state: LaplaceState) throws {
     let moving = network.parameterRange(ofLayers: state.chosen)
-    upper = NetworkSpec(
-      inputs: network.layers[state.chosen.lowerBound].inputs, layers: Array(network.spec.layers[state.chosen]))
-    lower =
-      state.chosen.lowerBound == 0
-      ? nil
-      : Network(
-        NetworkSpec(
-          inputs: network.spec.inputs, layers: Array(network.spec.layers[..<state.chosen.lowerBound])))
+    upper = network.part(state.chosen)
+    lower = state.chosen.lowerBound == 0 ? nil : Network(network.part(0..<state.chosen.lowerBound))
     lowerTheta = Array(theta[..<moving.lowerBound])
     mean = Array(theta[moving])
     variance = try state.factored().marginalVariances

@@ -7,8 +7,9 @@ import BNNProbability
 extension Posterior {
   /// Trains a network on D1 and fits a factorised Gaussian over its weights to the posterior, by variational inference: from
   /// the most probable weights, with small deviations. An open prior precision is that of Laplace's evidence there, by the full
-  /// curvature up to 2,000 weights and Kronecker products beyond; an open noise follows the bound's maximum after every pass. Where the uncertain layer is linear and the noise normal, in closed form, with prior and noise by the
-  /// evidence of that linear model.
+  /// curvature up to 2,000 weights and Kronecker products beyond; an open noise follows the bound's maximum after every pass.
+  /// Where the uncertain layer is linear and the noise normal, in closed form, with prior and noise by the evidence of that linear
+  /// model.
   ///
   /// - Parameters: as `laplace`; `settings.structure` is diagonal.
   /// - Throws: `UpdateError`, `LinearAlgebraError`.
@@ -20,15 +21,9 @@ extension Posterior {
     prior: PriorSettings = PriorSettings(), training: TrainingSettings = TrainingSettings(), members: Int = 1,
     seed: UInt64 = 0, threads: Int = 1, progress: @escaping @Sendable (Double, String) -> Void = { _, _ in }
   ) throws -> (posterior: Posterior, report: UpdateReport) {
-    var rows = CompactRows(
-      featureCount: features.columns, targetCount: targets.columns, isWeighted: weights != nil)
-    rows.append(
-      Dataset(
-        features: features.storage, featureCount: features.columns, targets: targets.storage,
-        targetCount: targets.columns, rows: features.rows, weights: weights))
-    return try meanField(
-      spec, settings: settings, likelihood: likelihood, schema: schema, rows: consume rows,
-      normalisation: normalisation,
+    try meanField(
+      spec, settings: settings, likelihood: likelihood, schema: schema,
+      rows: CompactRows(features: features, targets: targets, weights: weights), normalisation: normalisation,
       standardised: standardised, prior: prior, training: training, members: members, seed: seed, threads: threads,
       progress: progress)
   }
@@ -66,11 +61,11 @@ extension Posterior {
       func fitted<Scalar: BLASScalar>(_ x: KeyPath<LaplaceRows, [Scalar]>) throws -> Formed {
         let outcome = try start.meanFieldEngine(memory.rest, x, training, workers, own).fit(
           prior, knownVariance: known, seed: seed)
-        return Formed(try start.looking(outcome, at: memory, x, training, workers, seed: seed, own))
+        return Formed(try start.looking(outcome, after: 0, at: memory, x, training, workers, seed: seed, own))
       }
       return rows.isSingle ? try fitted(\.single) : try fitted(\.double)
     }
-    return (result.posterior.remembering(memory, training.variational), result.report)
+    return (result.posterior.remembering(memory), result.report)
   }
 
   /// Of the choice of rows to keep; members have the small numbers.
@@ -85,12 +80,14 @@ extension Posterior {
 
   /// The outcome after one more look at the rows in memory.
   private func looking<Scalar: BLASScalar>(
-    _ outcome: MeanFieldEngine<Scalar>.Outcome, at memory: MeanFieldMemory, _ x: KeyPath<LaplaceRows, [Scalar]>,
+    _ outcome: MeanFieldEngine<Scalar>.Outcome, after earlier: Double, at memory: MeanFieldMemory,
+    _ x: KeyPath<LaplaceRows, [Scalar]>,
     _ training: TrainingSettings, _ threads: Int, seed: RandomStream,
     _ progress: @escaping @Sendable (Double, String) -> Void
   ) throws -> MeanFieldEngine<Scalar>.Outcome {
     guard let rows = memory.rows else { return outcome }
-    return try meanFieldEngine(rows, x, training, threads, progress).looking(at: outcome, seed: seed.split(9))
+    return try meanFieldEngine(rows, x, training, threads, progress).looking(
+      at: outcome, after: earlier, seed: seed.split(9))
   }
 
   /// The mean-field posterior after a batch, under this posterior whole: of `laplace`, `kalman` or `mean-field`.
@@ -119,14 +116,15 @@ extension Posterior {
       func updated<Scalar: BLASScalar>(_ x: KeyPath<LaplaceRows, [Scalar]>) throws -> Formed {
         let outcome = try before.meanFieldEngine(memory.rest, x, training, workers, own).update(
           member.theta, state, earlierTerms: terms, seed: seed)
-        return Formed(try before.looking(outcome, at: memory, x, training, workers, seed: seed, own))
+        return Formed(
+          try before.looking(outcome, after: state.logEvidence, at: memory, x, training, workers, seed: seed, own))
       }
       return rows.isSingle ? try updated(\.single) : try updated(\.double)
     }
-    return (result.posterior.remembering(memory, training.variational), result.report)
+    return (result.posterior.remembering(memory), result.report)
   }
 
-  private func remembering(_ memory: MeanFieldMemory, _ settings: VariationalSettings) -> Posterior {
+  private func remembering(_ memory: MeanFieldMemory) -> Posterior {
     var result = self
     result.memory = memory.kept
     let start = "Rows in memory: "
@@ -174,7 +172,7 @@ extension Posterior {
     return certificate
   }
 
-  static func meanFieldReasons(_ settings: LaplaceSettings, _ prior: PriorSettings) -> [String] {
+  static func meanFieldReasons(_ prior: PriorSettings) -> [String] {
     [
       "Mean-field variational inference: the posterior keeps no dependence between weights, and is the nearest such Gaussian "
         + "in KL divergence; batches one after another end elsewhere than all at once.",

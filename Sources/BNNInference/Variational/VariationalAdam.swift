@@ -19,9 +19,7 @@ struct VariationalAdam<Scalar: BLASScalar>: VariationalOptimiser {
   private var mean: [Scalar]
   private var logDeviation: [Scalar]
   private var variance: [Scalar]
-  private var prior: VariationalPrior
-  private var priorMean: [Scalar]
-  private var priorDiagonal: [Scalar]
+  private var pull: VariationalPull<Scalar>
   /// Adam's first and second of the means, then of the log deviations.
   private(set) var moments: [Scalar]
   private var steps = 0
@@ -30,20 +28,16 @@ struct VariationalAdam<Scalar: BLASScalar>: VariationalOptimiser {
   private var varianceGradient: [Scalar]
   private var meanPart: [Scalar] = []
   private var variancePart: [Scalar] = []
-  private var pull: [Scalar]
 
   init(_ spec: NetworkSpec, from q: FactorisedGaussian, prior: VariationalPrior) {
     pass = VariationalPass(spec)
     mean = q.mean.map { Scalar($0) }
     logDeviation = q.variance.map { Scalar(0.5 * log($0)) }
     variance = q.variance.map { Scalar($0) }
-    self.prior = prior
-    priorMean = prior.mean.map { Scalar($0) }
-    priorDiagonal = prior.diagonal.map { Scalar($0) }
+    pull = VariationalPull(prior)
     moments = [Scalar](repeating: 0, count: 4 * mean.count)
     meanGradient = mean
     varianceGradient = mean
-    pull = mean
   }
 
   var q: FactorisedGaussian {
@@ -51,11 +45,7 @@ struct VariationalAdam<Scalar: BLASScalar>: VariationalOptimiser {
       mean: mean.map(\.doubleValue), variance: logDeviation.map { exp(2 * $0.doubleValue) })
   }
 
-  mutating func setPrior(_ prior: VariationalPrior) {
-    self.prior = prior
-    priorMean = prior.mean.map { Scalar($0) }
-    priorDiagonal = prior.diagonal.map { Scalar($0) }
-  }
+  mutating func setPrior(_ prior: VariationalPrior) { pull = VariationalPull(prior) }
 
   mutating func step(
     _ batch: VariationalBatch<Scalar>, rate: Double, settings: VariationalSettings, stream: inout RandomStream
@@ -86,11 +76,7 @@ struct VariationalAdam<Scalar: BLASScalar>: VariationalOptimiser {
         isFirst = false
       }
     }
-    if prior.times == nil {
-      Adam.fill(&pull, priorDiagonal, mean, priorMean, from: 0)
-    } else {
-      pull = prior.pull(mean.map(\.doubleValue)).map { Scalar($0) }
-    }
+    pull.update(at: mean)
     move(rate: rate)
     return (loss, squares)
   }
@@ -110,7 +96,7 @@ struct VariationalAdam<Scalar: BLASScalar>: VariationalOptimiser {
       logDeviation.withUnsafeMutableBufferPointer { logDeviation in
         variance.withUnsafeMutableBufferPointer { variance in
           moments.withUnsafeMutableBufferPointer { moments in
-            withPointers(meanGradient, varianceGradient, pull, priorDiagonal) {
+            withPointers(meanGradient, varianceGradient, pull.values, pull.diagonal) {
               guard let mean = mean.baseAddress, let logDeviation = logDeviation.baseAddress,
                 let variance = variance.baseAddress, let moments = moments.baseAddress
               else { return }

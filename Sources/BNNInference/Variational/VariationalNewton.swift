@@ -26,34 +26,28 @@ struct VariationalNewton<Scalar: BLASScalar>: VariationalOptimiser {
   private var pass: NetworkPass<Scalar>
   private var mean: [Scalar]
   private var precision: [Scalar]
-  private var prior: VariationalPrior
-  private var priorMean: [Scalar]
-  private var priorDiagonal: [Scalar]
+  private var pull: VariationalPull<Scalar>
   private var average: [Scalar]
   private var theta: [Scalar]
   private var noise: [Float]
   private var gradient: [Scalar]
   private var gradientSum: [Scalar]
   private var curvatureSum: [Scalar]
-  private var pull: [Scalar]
   private var steps = 0
   /// What a rate of 1 may be at most, so that mean steps under a structured prior do not diverge.
-  private var rateLimit: Double
+  private let rateLimit: Double
 
   init(_ spec: NetworkSpec, from q: FactorisedGaussian, prior: VariationalPrior) {
     pass = NetworkPass(spec)
     mean = q.mean.map { Scalar($0) }
     precision = q.variance.map { Scalar(1 / $0) }
-    self.prior = prior
-    priorMean = prior.mean.map { Scalar($0) }
-    priorDiagonal = prior.diagonal.map { Scalar($0) }
+    pull = VariationalPull(prior)
     average = [Scalar](repeating: 0, count: mean.count)
     theta = mean
     noise = [Float](repeating: 0, count: mean.count)
     gradient = average
     gradientSum = average
     curvatureSum = average
-    pull = average
     rateLimit = Self.limit(prior)
   }
 
@@ -61,11 +55,7 @@ struct VariationalNewton<Scalar: BLASScalar>: VariationalOptimiser {
     FactorisedGaussian(mean: mean.map(\.doubleValue), variance: precision.map { 1 / $0.doubleValue })
   }
 
-  mutating func setPrior(_ prior: VariationalPrior) {
-    self.prior = prior
-    priorMean = prior.mean.map { Scalar($0) }
-    priorDiagonal = prior.diagonal.map { Scalar($0) }
-  }
+  mutating func setPrior(_ prior: VariationalPrior) { pull = VariationalPull(prior) }
 
   /// 1/λ_max(D⁻¹Λ₁) with D = diag Λ₁, by power iteration: a mean step of the natural gradient is one of Jacobi's iteration,
   /// which diverges beyond twice that (../shared/mathematics.md).
@@ -103,11 +93,7 @@ struct VariationalNewton<Scalar: BLASScalar>: VariationalOptimiser {
         isFirst = false
       }
     }
-    if prior.times == nil {
-      Adam.fill(&pull, priorDiagonal, mean, priorMean, from: 0)
-    } else {
-      pull = prior.pull(mean.map(\.doubleValue)).map { Scalar($0) }
-    }
+    pull.update(at: mean)
     steps += 1
     let unbiased = 1 / (1 - pow(Self.momentum, Double(steps)))
     move(
@@ -142,11 +128,12 @@ struct VariationalNewton<Scalar: BLASScalar>: VariationalOptimiser {
   @_specialize(where Scalar == Float)
   @_specialize(where Scalar == Double)
   private mutating func move(rate: Scalar, keep: Scalar, unbiased: Scalar, follow: Scalar) {
+    let (prior, pulls) = (pull.diagonal, pull.values)
     for j in mean.indices {
-      let step = follow * (curvatureSum[j] + priorDiagonal[j] - precision[j])
+      let step = follow * (curvatureSum[j] + prior[j] - precision[j])
       average[j] = keep * average[j] + (1 - keep) * gradientSum[j]
       precision[j] += step + 0.5 * step * step / precision[j]
-      mean[j] -= rate * (unbiased * average[j] + pull[j]) / precision[j]
+      mean[j] -= rate * (unbiased * average[j] + pulls[j]) / precision[j]
     }
   }
 }

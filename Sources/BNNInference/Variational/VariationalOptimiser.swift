@@ -22,6 +22,31 @@ protocol VariationalOptimiser {
   ) -> (loss: Double, squaredResiduals: Double)
 }
 
+/// A prior in the scalars of an optimiser, and its pull Λ₁(m − m₁) on the means.
+struct VariationalPull<Scalar: BLASScalar> {
+  /// diag Λ₁.
+  let diagonal: [Scalar]
+  private(set) var values: [Scalar]
+  private let prior: VariationalPrior
+  private let mean: [Scalar]
+
+  init(_ prior: VariationalPrior) {
+    self.prior = prior
+    mean = prior.mean.map { Scalar($0) }
+    diagonal = prior.diagonal.map { Scalar($0) }
+    values = [Scalar](repeating: 0, count: mean.count)
+  }
+
+  /// `values` at these means.
+  mutating func update(at m: [Scalar]) {
+    if prior.times == nil {
+      Adam.fill(&values, diagonal, m, mean, from: 0)
+    } else {
+      values = prior.pull(m.map(\.doubleValue)).map { Scalar($0) }
+    }
+  }
+}
+
 extension VariationalSettings {
   /// ε and, where asked for, −ε of every draw.
   var signs: [Double] { isAntithetic ? [1, -1] : [1] }

@@ -61,7 +61,8 @@ public struct VariationalSettings: Sendable, Equatable {
 public struct VariationalReport: Sendable, Equatable {
   /// The bound after every pass, by the draws of that pass: nats, target units. Empty for a closed form.
   public var bounds: [Double]
-  /// The bound at the end, E_q[log p(batch | θ)] − KL(q ‖ prior): at most log p(batch | before); nats, target units.
+  /// The bound at the end, E_q[log p(batch | θ)] − KL(q ‖ prior): at most log p(batch | before); nats, target units. With rows in
+  /// memory what the bound of all rows so far exceeds that of those before the batch, which is no bound itself.
   public var bound: Double
   /// Of `bound`, from its draws; 0 for a closed form.
   public var standardError: Double

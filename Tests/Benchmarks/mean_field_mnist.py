@@ -1,0 +1,66 @@
+"""Mean-field updates on sequences of MNIST tasks without stored rows: accuracy on every task after the last. Needs NumPy and
+../shared/data/images/mnist.
+
+    python3 Tests/Benchmarks/mean_field_mnist.py permuted|split [.build/release/bnn-update] [--passes 10] [-- flags of fit and update]
+
+permuted: ten tasks, each with its own order of the pixels, 784-100-100-10, one head. split: five tasks of two digits, a head each,
+784-256-256."""
+import argparse, gzip, os, pathlib, sys, tempfile
+import numpy as np
+import uci
+
+own, extra = sys.argv[1:], []
+if "--" in own:
+    own, extra = own[: own.index("--")], own[own.index("--") + 1 :]
+parser = argparse.ArgumentParser()
+parser.add_argument("sequence", choices=["permuted", "split"])
+parser.add_argument("binary", nargs="?", default=uci.default_binary)
+parser.add_argument("--passes", default="10")
+options = parser.parse_args(own)
+folder = uci.root.parent / "shared" / "data" / "images" / "mnist"
+if not folder.exists():
+    sys.exit(f"skipped: {folder} is not there")
+run = uci.command(pathlib.Path(options.binary).resolve())
+
+
+def read(name, skipped):
+    return np.frombuffer(gzip.open(folder / name).read(), np.uint8)[skipped:]
+
+
+def pixels(name):
+    return read(name, 16).reshape(-1, 784).astype(np.float32) / 255
+
+
+sets = {
+    "train": (pixels("train-images-idx3-ubyte.gz"), read("train-labels-idx1-ubyte.gz", 8).astype(np.int64)),
+    "test": (pixels("t10k-images-idx3-ubyte.gz"), read("t10k-labels-idx1-ubyte.gz", 8).astype(np.int64)),
+}
+permuted = options.sequence == "permuted"
+tasks = 10 if permuted else 5
+shape = ["--hidden", "100,100"] if permuted else ["--hidden", "256,256", "--heads", "0,1;2,3;4,5;6,7;8,9"]
+
+
+def write(task, name):
+    images, labels = sets[name]
+    if permuted:
+        order = np.arange(784) if task == 0 else np.random.default_rng(task).permutation(784)
+        images = images[:, order]
+    else:
+        images, labels = images[labels // 2 == task], labels[labels // 2 == task]
+    np.save(f"{name}.npy", images)
+    np.save(f"{name}_labels.npy", labels)
+    return [f"{name}.npy", "--labels", f"{name}_labels.npy"]
+
+
+with tempfile.TemporaryDirectory() as place:
+    os.chdir(place)
+    common = ["--epochs", options.passes, "--all-epochs", "--batch-size", 256, "--threads", 1, *extra]
+    seconds = 0
+    for task in range(tasks):
+        data = write(task, "train")
+        words = (["fit", *data, *shape, "--activation", "relu", "--method", "mean-field", "--normalize", "none",
+                  "-o", "p.safetensors"] if task == 0 else ["update", "p.safetensors", *data, "--in-place"])
+        seconds += run(*words, *common)["cpu_seconds"]
+    scores = [run("evaluate", "p.safetensors", *write(task, "test"))["accuracy"] for task in range(tasks)]
+    print(f"mean accuracy {np.mean(scores):.4f}; task by task", " ".join(f"{s:.3f}" for s in scores),
+          f"; {seconds:.0f} s of one core")
