@@ -27,7 +27,7 @@ extension Posterior {
       ] {
         if let value = entry.settings[setting] { words += Self.flag(flag, value) }
       }
-      words += VariationalOptions.flags(entry.settings)
+      words += VariationalOptions.flags(entry.settings) + PointOptions.flags(entry.settings)
       if entry.settings[UpdateSetting.onePass] != nil { words.append("--one-pass") }
       if entry.settings[UpdateSetting.precision] != nil { words.append("--single-precision") }
       if entry.settings[UpdateSetting.repeatedData] != nil { words.append("--allow-repeated-data") }
@@ -65,8 +65,8 @@ extension Posterior {
     }
     words += ["--method", lineage.first?.method ?? model.methodName]
     if model.likelihood != .gaussian { words += ["--likelihood", model.likelihood.rawValue] }
-    if var laplace = model.laplace {
-      // Before mean-field inference took it over.
+    if var laplace = model.laplace, lineage.first?.method != Method.point.rawValue {
+      // Before mean-field inference or weights without a posterior took it over.
       let earlier = lineage.lazy.compactMap { $0.settings[UpdateSetting.earlierStructure] }.first
       if let structure = earlier.flatMap(CurvatureStructure.init) { laplace.structure = structure }
       words += LaplaceOptions.flags(laplace)

@@ -91,9 +91,14 @@ struct LaplaceOptions: ParsableArguments {
     let uncertain = network.parameterRange(ofLayers: chosen ?? 0..<count).count
     let own =
       structure.flatMap { CurvatureStructure(rawValue: $0) }
-      ?? (method == .meanField
+      ?? (method == .meanField || method == .point
         ? .diagonal : uncertain <= TangentLimit.automatic ? .full : method == .kalman ? .lowRank : .kronecker)
     if method == .meanField { try checkMeanField(own, chosen, count) }
+    if method == .point, isUsed {
+      throw CommandFailure.usage(
+        "--method point keeps weights and the diagonal of their exact curvature: --structure, --layers, --curvature and --prior-per are "
+          + "not of it", remedy: "leave them out, or use --method laplace")
+    }
     if method == .kalman, !KalmanStructure.all.contains(own) {
       throw CommandFailure.usage(
         "--method kalman keeps a precision that is full, low-rank or diagonal, not \(own.rawValue)",
@@ -165,9 +170,10 @@ struct TrainingOptions: ParsableArguments {
     name: .long,
     help: """
       Train with Adam for this many passes (default: second-order steps on all rows; 10 passes where rows × weights are \
-      beyond 10^9; of classes, 5,000 rows or more and a structure that is not full, one more pass, before which 2,000 rows \
+      beyond 10^9; of classes and laplace, 5,000 rows or more and a structure that is not full, one more pass, before which 2,000 rows \
       held out choose what predictions believe of the spread). mean-field: passes of the fit, fewer where its bound levels off \
-      (default: as many as make some 40,000 steps, 20 to 5,000).
+      (default: as many as make some 40,000 steps, 20 to 5,000). update by hot-start, freeze, layer-rates, ewc, l2-start, distil \
+      or oversample is always Adam's (default: some 4,000 steps, at least 20 passes).
       """)
   var epochs: Int?
 
@@ -188,6 +194,13 @@ struct TrainingOptions: ParsableArguments {
     guard learningRate.map({ $0 > 0 && $0.isFinite }) ?? true else {
       throw ValidationError("--learning-rate must be a positive number, got \(learningRate ?? 0)")
     }
+  }
+
+  /// Of weights that are continued by Adam, whose passes are `epochs` if they are given.
+  func settings(_ optimizer: OptimizerOptions) -> TrainingSettings {
+    TrainingSettings(
+      epochs: epochs, batchSize: batchSize, learningRate: learningRate ?? 5e-3,
+      scheduleEpochs: optimizer.scheduleEpochs)
   }
 
   /// Second-order steps go through all rows several hundred times.

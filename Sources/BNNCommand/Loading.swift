@@ -172,7 +172,7 @@ extension Posterior {
 
   /// τ, the share of the outputs' spread that predictions of classes believe, averaged over members; nil for other targets.
   var predictiveScale: Double? {
-    guard model.likelihood.isClassification else { return nil }
+    guard model.likelihood.isClassification, model.method != .point else { return nil }
     return average(members.map { $0.laplace?.predictiveScale })
   }
 

@@ -124,7 +124,7 @@ enum UpdateSetting {
   static let precision = "precision"
   static let processNoise = "process_noise"
   static let forgetting = "forgetting"
-  /// The structure of the posterior that mean-field inference took over.
+  /// The structure of the posterior that mean-field inference, or weights without a posterior, took over.
   static let earlierStructure = "earlier_structure"
 }
 

@@ -26,6 +26,7 @@ struct UpdateSummary {
       ("shift", .optional(report.shift)), ("compression_error", .optional(report.compressionError)),
       ("curvature_drift", .optional(report.curvatureDrift)), ("dispersion", .optional(report.dispersion?.value)),
       ("predictive_scale", .optional(posterior.predictiveScale)), ("bound", .optional(report.variational?.bound)),
+      ("strength", .optional(report.point?.strength)), ("passes", report.point.map { .integer($0.epochs) } ?? .null),
       ("bound_standard_error", .optional(report.variational?.standardError)),
       ("divergence", .optional(report.variational?.divergence)),
       ("bounds", report.variational.map { .array($0.bounds.map { .number($0) }) } ?? .null),
@@ -63,6 +64,13 @@ struct UpdateSummary {
           + (action == "fit" ? "" : "moved by \(readable(shift)) standard deviations of the posterior before, and ")
           + "is \(readable(distance)) of its own from the optimum"
           + (distance > 0.1 * Double(posterior.movingWeights).squareRoot() ? "; more --epochs come closer" : ""))
+    }
+    if let own = report.point {
+      console.say(
+        "\(own.settings.method.rawValue)\(own.strength.map { ", strength \(readable($0))" } ?? ""): \(own.epochs) passes of Adam"
+          + (own.resumedAfter.map { ", after the \($0) that its state had behind it" } ?? "")
+          + "; the weights moved by \(readable(report.shift)) standard deviations of what the rows before left open (diagonal)"
+      )
     }
     if let own = report.variational {
       console.say(

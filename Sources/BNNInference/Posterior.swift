@@ -19,10 +19,13 @@ public enum Method: String, Codable, CaseIterable, Sendable {
   case kalman
   /// The network itself, by the factorised Gaussian nearest to the posterior under the posterior before every batch.
   case meanField = "mean-field"
+  /// The network itself with its weights taken for certain, continued in one of the ways of `PointMethod`; what data said is kept for
+  /// those that ask.
+  case point
 
   /// Whether the posterior is one Gaussian over the network's weights: a mean, what rows said in the structure of
   /// `LaplaceState`, and the prior.
-  public var keepsCurvature: Bool { self == .laplace || self == .kalman || self == .meanField }
+  public var keepsCurvature: Bool { self == .laplace || self == .kalman || self == .meanField || self == .point }
 
   /// The whole network linearised, wherever.
   public var isTangent: Bool { self == .tangent || self == .movingTangent }
@@ -152,7 +155,7 @@ public struct Posterior: Sendable, Equatable {
   /// The basis of one member of the linear family: how its rows are made.
   public func basis(of member: Member) -> any LinearBasis {
     switch model.method {
-    case .laplace, .kalman, .meanField:
+    case .laplace, .kalman, .meanField, .point:
       preconditionFailure("a posterior of the network's own weights has no basis: it is not linear in them")
     case .linear:
       return LinearRegressionBasis(

@@ -114,7 +114,7 @@ extension Posterior {
   fileprivate func overWeights(response c: Int, of member: Member) -> LinearPosterior? {
     switch model.method {
     case .linear: return inDataUnits(response: c, of: member)
-    case .laplace, .kalman, .meanField: return nil
+    case .laplace, .kalman, .meanField, .point: return nil
     case .lastLayer: return member.responses[c].posterior
     case .tangent where model.subspace != nil: return member.responses[c].posterior
     case .tangent, .movingTangent:

@@ -85,6 +85,7 @@ public struct Predictor: Sendable {
       let outputs: ReadyLaplace.Outputs
       var classMethod = posterior.model.likelihood.classMethod
       let isMeanField = posterior.model.method == .meanField
+      if posterior.model.method == .point { try Self.checkPoint(method) }
       switch method == .automatic ? (isMeanField ? .moments(classes: nil) : .linearised(classes: nil)) : method {
       case .automatic, .moments:
         guard isMeanField else {
@@ -96,10 +97,11 @@ public struct Predictor: Sendable {
         outputs = .propagated(
           try zip(posterior.members, states).map { try MeanFieldMoments(network, $0.theta, $1) })
       case .linearised(let asked):
-        classMethod = asked ?? classMethod
+        let isPoint = posterior.model.method == .point
+        classMethod = asked ?? (isPoint ? .plugIn : classMethod)
         outputs = .linearised(
           try zip(posterior.members, states).map {
-            try LaplaceMoments(network, $0.theta, $1, scale: asked.map { _ in 1 })
+            try LaplaceMoments(network, $0.theta, $1, scale: isPoint ? 0 : asked.map { _ in 1 })
           })
       case .networkMonteCarlo(let samples):
         let root = RandomStream(seed: seed).split(0x6e65_7477)
@@ -140,6 +142,17 @@ public struct Predictor: Sendable {
       }
       return ReadyMember(
         basis: posterior.basis(of: member), posteriors: member.responses.compactMap(\.posterior), spreads: spreads)
+    }
+  }
+
+  /// - Throws: `UpdateError.unsuitable` for a method that asks for the uncertainty of weights which have none.
+  private static func checkPoint(_ method: PredictiveMethod) throws {
+    switch method {
+    case .automatic, .linearised(classes: nil), .linearised(classes: .plugIn): return
+    case .linearised, .networkMonteCarlo, .moments:
+      throw UpdateError.unsuitable(
+        "a point is weights without a posterior, and its predictions are the network's own (plug-in); fit with --method laplace for "
+          + "the uncertainty of the weights")
     }
   }
 

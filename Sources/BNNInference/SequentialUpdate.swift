@@ -42,6 +42,8 @@ public struct UpdateReport: Sendable, Equatable {
   public var dispersion: Dispersion?
   /// Of mean-field inference, the first member's; nil for every other.
   public var variational: VariationalReport?
+  /// Of trained weights that were continued; nil for every other.
+  public var point: PointReport?
 }
 
 /// One batch absorbed by a posterior: rows in, block by block in bounded memory, then the new posterior out.
@@ -64,6 +66,8 @@ public struct SequentialUpdate: Sendable {
   private var filter: FilterUpdate?
   /// Whether the posterior after the batch is a factorised Gaussian, by variational inference.
   private var isMeanField = false
+  /// How trained weights are continued, of a point; nil for every other.
+  private var point: PointSettings?
   /// How a Laplace posterior finds the batch's optimum; may be changed until `finish`.
   public var training: TrainingSettings
   private var rows = 0
@@ -78,6 +82,7 @@ public struct SequentialUpdate: Sendable {
     if prior.model.method.keepsCurvature {
       (statistics, bases, kept) = ([], [], [])
       isMeanField = prior.model.method == .meanField
+      point = prior.model.method == .point ? PointSettings() : nil
       collected = LaplaceRows(parameters: Network(prior.model.networkOrEmpty).parameterCount)
       return
     }
@@ -102,6 +107,20 @@ public struct SequentialUpdate: Sendable {
     try prior.checkMeanField()
     self.init(prior, training: training)
     isMeanField = true
+  }
+
+  /// An update that continues trained weights as `settings` say and ends in a point, of a posterior of `point`, or of `laplace` over
+  /// all layers of a network that is not linearised, whatever its structure: its mean and the diagonal of what its data said.
+  ///
+  /// - Parameter training: of Adam; where `epochs` is nil, `TrainingSettings.pointEpochs` or what is left of a schedule that is
+  ///   taken up.
+  /// - Throws: `UpdateError.unsuitable` for any other posterior and for settings that do not fit the method or the network.
+  public init(
+    point settings: PointSettings, of prior: Posterior, training: TrainingSettings = TrainingSettings()
+  ) throws {
+    try prior.checkPoint(settings)
+    self.init(prior, training: training)
+    point = settings
   }
 
   /// An update that takes its rows one at a time by the extended Kalman filter, of a `kalman` posterior or a `laplace` one in
@@ -220,6 +239,10 @@ public struct SequentialUpdate: Sendable {
       return try before.meanFieldUpdated(
         by: collected, training: training, threads: threads, seed: seed, progress: progress)
     }
+    if let collected, let point {
+      return try before.pointUpdated(
+        by: collected, point, training: training, threads: threads, seed: seed, progress: progress)
+    }
     if let collected {
       return try before.updated(by: collected, training: training, threads: threads, seed: seed, progress: progress)
     }
@@ -313,6 +336,8 @@ extension Posterior {
   /// log p(all rows) of member k at its tuned hyper-parameters, nats, target units; nil where improper. Members differ by
   /// tens of nats without predicting better or worse by as much: no weight for a mixture.
   public func logEvidence(ofMember k: Int) -> Double? {
+    // Weights alone have no evidence; that of D1 is the fit's.
+    guard model.method != .point else { return nil }
     if let own = members[k].laplace { return own.logEvidence - logTargetUnits(rows: rows) }
     guard !members[k].responses.isEmpty else { return nil }
     return members[k].responses.indices.reduce(0.0) { sum, c in
@@ -374,7 +399,7 @@ extension Posterior {
     case .lastLayer:
       let count = members[0].statistics.weights
       return (0..<count).map { $0 == count - 1 ? "bias" : "hidden unit \($0)" }
-    case .laplace, .kalman, .meanField: return (0..<members[0].theta.count).map { "weight \($0)" }
+    case .laplace, .kalman, .meanField, .point: return (0..<members[0].theta.count).map { "weight \($0)" }
     case .tangent, .movingTangent:
       let word = model.subspace == nil ? "weight" : "direction"
       return (0..<members[0].statistics.weights).map { "\(word) \($0)" }

@@ -8,7 +8,8 @@ import BNNSafetensors
 /// the structure's own names (`AnyCurvature.tensors`): symmetric matrices as their packed upper triangles. Prior precisions of
 /// every weight are `prior.<name>` in the weight's shape. Of a mean-field posterior the curvature of a weight is 1/s² − δ, with s its
 /// standard deviation and δ its prior precision; with rows in memory `without_memory.mean.<name>` and `without_memory.curvature.<name>`
-/// are the posterior without them.
+/// are the posterior without them. Of a point that keeps its optimiser, `optimizer.exp_avg.<name>` and `optimizer.exp_avg_sq.<name>` are
+/// Adam's running means (PyTorch's words; of a loss that is a sum over rows, not a mean).
 extension MemberTensors {
   func tensors(of state: LaplaceState, _ network: Network) -> [Tensor] {
     var prior: [Tensor] = []
@@ -21,10 +22,34 @@ extension MemberTensors {
         cut($0.mean, own, prefix: prefix + "without_memory.mean.")
           + cut($0.excess, own, prefix: prefix + "without_memory.curvature.")
       } ?? []
+    let optimiser =
+      state.optimiser.map {
+        cut($0.first, network.tensors, prefix: prefix + Self.firstMoments)
+          + cut($0.second, network.tensors, prefix: prefix + Self.secondMoments)
+      } ?? []
     return (state.displacement.map { cut($0, network.tensors, prefix: prefix + "tangent.") } ?? []) + prior + base
+      + optimiser
       + state.curvature.tensors.map {
         Tensor(name: "\(prefix)curvature.\($0.name)", shape: $0.shape, values: $0.values)
       }
+  }
+
+  private static var firstMoments: String { "optimizer.exp_avg." }
+  private static var secondMoments: String { "optimizer.exp_avg_sq." }
+
+  /// Adam's state; nil where the file has none.
+  private func optimiser(
+    _ entry: Manifest.OptimiserEntry?, _ network: Network, from store: inout TensorStore
+  ) throws(PosteriorFileError) -> OptimiserState? {
+    guard let entry else { return nil }
+    let state = OptimiserState(
+      first: try join(network.tensors, prefix: prefix + Self.firstMoments, from: &store),
+      second: try join(network.tensors, prefix: prefix + Self.secondMoments, from: &store), steps: entry.steps,
+      rows: entry.rows, epochs: entry.epochs, scheduleEpochs: entry.scheduleEpochs, seed: entry.seed)
+    guard model.method == .point, entry.steps >= 0, entry.rows > 0, entry.epochs >= 0,
+      entry.scheduleEpochs >= entry.epochs, state.second.allSatisfy({ $0 >= 0 })
+    else { throw store.corrupt("its optimiser's state is not valid") }
+    return state
   }
 
   func laplaceMember(
@@ -62,6 +87,7 @@ extension MemberTensors {
       chosen: chosen, curvature: curvature, prior: prior, noiseVariance: own.noiseVariance,
       logEvidence: own.logEvidence, distanceToOptimum: own.distanceToOptimum, displacement: displacement)
     state.predictiveScale = own.predictiveScale
+    state.optimiser = try optimiser(own.optimiser, network, from: &store)
     if model.method == .meanField {
       state.withoutMemory = try withoutMemory(
         network.tensors(ofLayers: chosen), prior.expanded(shapes), evidence: own.evidenceWithoutMemory, from: &store)

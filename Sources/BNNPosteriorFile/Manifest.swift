@@ -53,14 +53,31 @@ public struct Manifest: Codable, Sendable, Equatable {
     public var predictiveScale: Double
     /// Of a mean-field posterior with rows in memory, `logEvidence` without them; null for every other.
     public var evidenceWithoutMemory: Double?
+    /// Of a point that keeps its optimiser, what is no tensor of it; null for every other.
+    public var optimiser: OptimiserEntry?
 
     enum CodingKeys: String, CodingKey {
       case layers, prior
+      case optimiser = "optimizer"
       case noiseVariance = "noise_variance"
       case logEvidence = "log_evidence"
       case distanceToOptimum = "distance_to_optimum"
       case predictiveScale = "predictive_scale"
       case evidenceWithoutMemory = "evidence_without_memory"
+    }
+  }
+
+  /// Adam's counters (`OptimiserState`).
+  public struct OptimiserEntry: Codable, Sendable, Equatable {
+    public var steps: Int
+    public var rows: Int
+    public var epochs: Int
+    public var scheduleEpochs: Int
+    public var seed: UInt64
+
+    enum CodingKeys: String, CodingKey {
+      case steps, rows, epochs, seed
+      case scheduleEpochs = "schedule_epochs"
     }
   }
 
@@ -111,7 +128,11 @@ extension Manifest {
             layers: [own.chosen.lowerBound, own.chosen.upperBound], prior: own.prior.perLayer,
             noiseVariance: own.noiseVariance, logEvidence: own.logEvidence,
             distanceToOptimum: own.distanceToOptimum, predictiveScale: own.predictiveScale,
-            evidenceWithoutMemory: own.withoutMemory?.logEvidence)
+            evidenceWithoutMemory: own.withoutMemory?.logEvidence,
+            optimiser: own.optimiser.map {
+              OptimiserEntry(
+                steps: $0.steps, rows: $0.rows, epochs: $0.epochs, scheduleEpochs: $0.scheduleEpochs, seed: $0.seed)
+            })
         })
     }
   }

@@ -140,6 +140,8 @@ public struct PosteriorFile: Sendable {
       manifest.model.schema.heads == nil || manifest.model.likelihood == .categorical,
       manifest.model.method != .kalman
         || manifest.model.laplace.map { KalmanStructure.all.contains($0.structure) && !$0.isLinearised } == true,
+      manifest.model.method != .point
+        || manifest.model.laplace.map { $0.structure == .diagonal && !$0.isLinearised && $0.layers == nil } == true,
       manifest.model.method != .meanField
         || manifest.model.laplace.map { own in
           own.structure == .diagonal && !own.isLinearised

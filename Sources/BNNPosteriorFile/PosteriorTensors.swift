@@ -93,7 +93,7 @@ struct MemberTensors {
     let weights: Int
     let responses: Int
     switch model.method {
-    case .laplace, .kalman, .meanField: (weights, responses) = (0, 0)
+    case .laplace, .kalman, .meanField, .point: (weights, responses) = (0, 0)
     case .linear: (weights, responses) = (d + (model.intercept ? 1 : 0), c)
     case .lastLayer: (weights, responses) = ((network?.layers.last?.inputs ?? 0) + 1, c)
     case .tangent, .movingTangent: (weights, responses) = (model.subspace ?? network?.parameterCount ?? 0, 1)

@@ -11,7 +11,7 @@ public struct LaplaceState: Sendable, Equatable {
   public var prior: PriorPrecision
   /// σ² of a Gaussian likelihood in normalised units, fixed by D1; nil for every other.
   public var noiseVariance: Double?
-  /// Σ log p(D_k | D_<k) of all batches in normalised units, by Laplace's method.
+  /// Σ log p(D_k | D_<k) of all batches in normalised units, by Laplace's method; of a point log p(D1).
   public var logEvidence: Double
   /// Of the last batch's optimum: √(gᵀΛ⁻¹g) with g the gradient there, the distance to the optimum in posterior standard
   /// deviations.
@@ -19,10 +19,12 @@ public struct LaplaceState: Sendable, Equatable {
   /// Posterior mean of θ − θ₁ over all weights, of a network linearised at θ₁; nil where the mean is θ itself.
   public var displacement: [Double]?
   /// τ: predictions of classes take outputs for N(m, τS). Chosen on D1, by rows held out of its training or by approximate
-  /// leave-one-out, 0 where neither was possible; 1 for all other targets.
+  /// leave-one-out, 0 where neither was possible; 1 for all other targets. 0 of a point, whatever its targets.
   public var predictiveScale = 1.0
   /// Of a mean-field posterior with rows in memory, the same without them: the prior for the next batch. Nil for every other.
   public var withoutMemory: FactorisedSite?
+  /// Of a point that keeps the state of its training; nil for every other.
+  public var optimiser: OptimiserState?
 
   public init(
     chosen: Range<Int>, curvature: AnyCurvature, prior: PriorPrecision, noiseVariance: Double?, logEvidence: Double,

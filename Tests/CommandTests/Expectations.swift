@@ -55,6 +55,21 @@ extension Outcome {
   }
 }
 
+extension Scratch {
+  /// Removes a chain of posterior files and expects that the commands which `inspect` gives of the last make the same bytes again.
+  func expectRemade(_ names: [String], _ comment: String, _ location: SourceLocation = #_sourceLocation) throws {
+    let files = names.map { $0 + ".safetensors" }
+    let before = files.map { bytes($0) }
+    let lines = run("inspect", files[files.count - 1], "--command").succeeded(notes: 0, location).outputLines
+    #expect(lines.count == files.count, sourceLocation: location)
+    for file in files { try FileManager.default.removeItem(atPath: "\(path)/\(file)") }
+    for line in lines { shell(String(line)).succeeded(notes: 0, location) }
+    for (file, own) in zip(files, before) {
+      #expect(bytes(file) == own, "\(comment), \(file)", sourceLocation: location)
+    }
+  }
+}
+
 /// Whether `value` is what the documentation calls it: `number`, `integer`, `text`, `truth`, `list`, `object`, with `?`
 /// where null is allowed.
 func isKind(_ value: Any?, _ kind: String) -> Bool {

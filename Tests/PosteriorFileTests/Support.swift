@@ -41,7 +41,7 @@ enum Kind: String, CaseIterable, Sendable {
   case members, knownNoiseNetwork, unstandardised, subspace, subspaceTwoOutputs, moving
   case laplaceFull, laplaceBlock, laplaceKronecker, laplaceLowRank, laplaceDiagonal, lastLayerLaplace, tangentOfClasses
   case weightPrecisions, classHeads
-  case meanField, meanFieldLastLayer, meanFieldAfterLaplace
+  case meanField, meanFieldLastLayer, meanFieldAfterLaplace, point, pointAfterLaplace
 
   private var outputs: Int {
     switch self {
@@ -95,6 +95,17 @@ enum Kind: String, CaseIterable, Sendable {
     ).posterior
   }
 
+  /// With the optimiser's state, in the middle of its schedule.
+  private func point(_ schema: Schema, _ x: Matrix, _ y: Matrix, seed: UInt64) throws -> Posterior {
+    let data = Dataset(features: x.storage, featureCount: 2, targets: y.storage, targetCount: 1, rows: x.rows)
+    return try Posterior.point(
+      NetworkSpec(inputs: 2, hidden: [3], outputs: 1, activation: .tanh), schema: schema,
+      rows: CompactRows(features: x, targets: y, weights: nil), normalisation: .fit(data),
+      training: TrainingSettings(epochs: 6, batchSize: 8, scheduleEpochs: 10), members: 2, keepsOptimiser: true,
+      seed: seed
+    ).posterior
+  }
+
   /// After a first batch; a moving tangent's has fewer rows than weights, which its statistics fill up when it moves.
   func posterior(seed: UInt64 = 1, rows: Int = 20) throws -> Posterior {
     let rows = self == .moving ? min(rows, 6) : rows
@@ -144,6 +155,13 @@ enum Kind: String, CaseIterable, Sendable {
     case .meanFieldAfterLaplace:
       let first = try laplace(LaplaceSettings(), schema, x.rows(0..<12), y.rows(0..<12), seed: seed)
       var update = try SequentialUpdate(meanField: first, training: Self.passes)
+      try update.absorb(features: x.rows(12..<rows), targets: y.rows(12..<rows))
+      result = try update.finish().posterior
+    case .point: result = try point(schema, x, y, seed: seed)
+    case .pointAfterLaplace:
+      let first = try laplace(LaplaceSettings(), schema, x.rows(0..<12), y.rows(0..<12), seed: seed)
+      var update = try SequentialUpdate(
+        point: PointSettings(method: .ewc), of: first, training: TrainingSettings(epochs: 20))
       try update.absorb(features: x.rows(12..<rows), targets: y.rows(12..<rows))
       result = try update.finish().posterior
     case .tangentOfClasses: result = try laplace(LaplaceSettings(isLinearised: true), schema, x, y, seed: seed)

@@ -92,18 +92,24 @@ extension Fit {
     try finish(&summary, reader, rows: count, header: header, console)
     let normalisation = Normalisation.fit(rows, rule: rule, targetKind: schema.targetKind)
     let progress: @Sendable (Double, String) -> Void = { _, message in console.progress(message) }
+    var own = training.settings(rows: count, weights: network.parameterCount)
+    own.scheduleEpochs = optimizer.scheduleEpochs
     let fitted =
-      chosen == .meanField
-      ? try Posterior.meanField(
-        spec, settings: settings, likelihood: likelihood, schema: schema, rows: consume rows,
-        normalisation: normalisation, standardised: rule != .none, prior: prior,
-        training: training.settings(variational), members: members, seed: global.seed, threads: global.workers,
-        progress: progress)
-      : try Posterior.laplace(
-        spec, settings: settings, likelihood: likelihood, schema: schema, rows: consume rows,
-        normalisation: normalisation, standardised: rule != .none, prior: prior,
-        training: training.settings(rows: count, weights: network.parameterCount), members: members,
-        seed: global.seed, threads: global.workers, progress: progress)
+      chosen == .point
+      ? try Posterior.point(
+        spec, likelihood: likelihood, schema: schema, rows: consume rows, normalisation: normalisation,
+        standardised: rule != .none, prior: prior, training: own, members: members,
+        keepsOptimiser: optimizer.keepOptimizer, seed: global.seed, threads: global.workers, progress: progress)
+      : chosen == .meanField
+        ? try Posterior.meanField(
+          spec, settings: settings, likelihood: likelihood, schema: schema, rows: consume rows,
+          normalisation: normalisation, standardised: rule != .none, prior: prior,
+          training: training.settings(variational), members: members, seed: global.seed, threads: global.workers,
+          progress: progress)
+        : try Posterior.laplace(
+          spec, settings: settings, likelihood: likelihood, schema: schema, rows: consume rows,
+          normalisation: normalisation, standardised: rule != .none, prior: prior,
+          training: own, members: members, seed: global.seed, threads: global.workers, progress: progress)
     console.clearProgress()
     return (fitted, summary)
   }

@@ -55,9 +55,10 @@ struct Fit: ParsableCommand {
   @Option(
     name: .long,
     help: """
-      tangent, moving-tangent, last-layer, linear, laplace, kalman or mean-field (default: tangent up to 2,000 weights, then \
+      tangent, moving-tangent, last-layer, linear, laplace, kalman, mean-field or point (default: tangent up to 2,000 weights, then \
       last-layer; laplace where the likelihood is not gaussian). kalman is for streams: every update takes its rows one at a \
-      time. mean-field is variational, with two numbers a weight; prefer laplace where its matrix fits.
+      time. mean-field is variational, with two numbers a weight; prefer laplace where its matrix fits. \
+      point is trained weights without a posterior, for the updates that people try (hot-start, freeze, ewc, …).
       """)
   var method: String?
 
@@ -138,6 +139,7 @@ struct Fit: ParsableCommand {
   @OptionGroup var laplace: LaplaceOptions
   @OptionGroup var training: TrainingOptions
   @OptionGroup var variational: VariationalOptions
+  @OptionGroup var optimizer: OptimizerOptions
   @OptionGroup var destination: OutputOptions
   @OptionGroup var tables: DataOptions
   @OptionGroup var global: GlobalOptions
@@ -241,6 +243,11 @@ struct Fit: ParsableCommand {
     let fitted: (posterior: Posterior, report: UpdateReport)
     let summary: BatchSummary
     if !keepsCurvature { try variational.refuseUnused() }
+    if method == Method.point.rawValue {
+      try optimizer.check(epochs: training.epochs)
+    } else {
+      try optimizer.refuseUnused()
+    }
     if method == Method.linear.rawValue {
       var update = SequentialUpdate(
         .linear(schema: schema, intercept: !noIntercept, standardised: normalisationRule(.csv) != .none, prior: prior))
@@ -268,6 +275,9 @@ struct Fit: ParsableCommand {
       let own = training.settings(
         rows: summary.rows, weights: posterior.model.network.map { Network($0).parameterCount } ?? 0)
       settings.merge(TrainingOptions.lineage(own)) { $1 }
+      var kept = own
+      kept.scheduleEpochs = optimizer.scheduleEpochs
+      settings.merge(PointOptions.lineage(keepsOptimiser: optimizer.keepOptimizer, kept)) { $1 }
     }
     posterior.lineage = [
       LineageEntry(

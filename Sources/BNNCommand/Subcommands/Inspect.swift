@@ -169,6 +169,11 @@ struct Inspect: ParsableCommand {
         + (own.rows < keptColumns && !isMeanField
           ? "with fewer rows than \(store == nil ? "weights" : "columns of the store") the rows can be reconstructed from them"
           : "they are not anonymised"))
+    if let state = own.members.first?.laplace?.optimiser {
+      console.say(
+        "optimizer:   Adam's state after \(state.epochs) of \(state.scheduleEpochs) passes, which an update by hot-start takes up"
+      )
+    }
     if let memory = own.memory {
       console.say(
         "memory:      \(memory.rows) \(memory.rows == 1 ? "row" : "rows") of the data are kept in the file, as they are"

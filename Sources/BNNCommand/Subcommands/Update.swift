@@ -21,6 +21,7 @@ struct Update: ParsableCommand {
   @OptionGroup var filter: FilterOptions
   @OptionGroup var training: TrainingOptions
   @OptionGroup var variational: VariationalOptions
+  @OptionGroup var point: PointOptions
   @OptionGroup var destination: ReplacementOptions
   @OptionGroup var labels: LabelOptions
   @OptionGroup var properties: PropertyOptions
@@ -45,18 +46,24 @@ struct Update: ParsableCommand {
     let prior = file.posterior
     if filter.filters(prior, method: properties.method) {
       try variational.refuseUnused()
+      try point.refuseUnused()
       return try filterRows(file, output: output, console, started: started)
     }
     try filter.refuseUnused()
     let isMeanField = prior.model.method == .meanField || properties.method == Method.meanField.rawValue
     if !isMeanField { try variational.refuseUnused() }
+    let pointMethod = PointOptions.method(properties.method, of: prior)
+    if pointMethod == nil { try point.refuseUnused() }
+    let pointSettings = try pointMethod.map { try point.settings($0) }
     let reader = try DatasetReader(
       path: data, labels: labels.file, schema: prior.model.schema, options: levels.apply(to: tables.options),
       readsTime: true)
     let stays = prior.model.method == .movingTangent && properties.method == Method.tangent.rawValue
-    let isLaplace = prior.model.method == .laplace && !isMeanField
+    let isLaplace = prior.model.method == .laplace && !isMeanField && pointMethod == nil
     // How many rows there are is known when they are read; the choice between second-order steps and Adam can wait.
-    var update = try isMeanField ? SequentialUpdate(meanField: prior) : SequentialUpdate(prior, moving: !stays)
+    var update =
+      try pointSettings.map { try SequentialUpdate(point: $0, of: prior, training: training.settings(point.optimizer)) }
+      ?? (isMeanField ? SequentialUpdate(meanField: prior) : SequentialUpdate(prior, moving: !stays))
     let summary = try absorb(reader, into: &update, threads: global.workers, console: console)
     var settings = tables.lineageSettings(summary, levels)
     if try isRepeated(summary, prior.lineage) { settings[UpdateSetting.repeatedData] = "true" }
@@ -72,15 +79,17 @@ struct Update: ParsableCommand {
       settings.merge(
         VariationalOptions.lineage(update.training, report: report.variational, given: training.epochs)
       ) { $1 }
-      if prior.model.method != .meanField, let own = prior.model.laplace {
-        settings[UpdateSetting.earlierStructure] = own.structure.rawValue
-      }
+    }
+    if let report = report.point { settings.merge(PointOptions.lineage(report, update.training)) { $1 } }
+    if next.model.method != prior.model.method, let own = prior.model.laplace {
+      settings[UpdateSetting.earlierStructure] = own.structure.rawValue
     }
     next.lineage =
       prior.lineage + [
         LineageEntry(
           number: prior.lineage.count + 1, action: "update", rows: summary.rows, rowDigest: summary.digest.description,
-          method: stays ? Method.tangent.rawValue : next.model.methodName, settings: settings,
+          method: pointMethod?.rawValue ?? (stays ? Method.tangent.rawValue : next.model.methodName),
+          settings: settings,
           logEvidence: report.logEvidence, seed: global.seed, version: libraryVersion, parent: file.digest,
           label: destination.label, subspaceShare: report.subspaceShare,
           timeRange: reader.timeRange.map { [$0.first, $0.last] })
@@ -158,7 +167,11 @@ struct PropertyOptions: ParsableArguments {
     name: .long,
     help: """
       Must be the posterior's, when given; or tangent, to update a moving-tangent posterior where it is; kalman, to \
-      continue a laplace posterior row by row; or mean-field, with a laplace or kalman posterior as the prior, whole (there is no way back).
+      continue a laplace posterior row by row; or mean-field, with a laplace or kalman posterior as the prior, whole; or, to continue \
+      the weights of a point or laplace posterior without one, hot-start (training goes on; what a point does anyway), freeze (the \
+      first layers stay), layer-rates (lower layers move more slowly), ewc (a penalty by the diagonal of earlier curvature), l2-start \
+      (one that is the same for all weights), distil (agree with the network before at the new rows) or oversample (new rows count \
+      more). From mean-field and these there is no way back.
       """)
   var method: String?
   @Option(name: .long, help: "Must be the posterior's, when given.")
@@ -198,7 +211,7 @@ struct PropertyOptions: ParsableArguments {
   }
 
   /// - Parameter allowsStaying: accept `--method tangent` for a moving tangent that is to stay where it is, and `--method
-  ///   kalman` for a Laplace posterior, and `--method mean-field` for either.
+  ///   kalman` for a Laplace posterior, and `--method mean-field` for either, and a `PointMethod` for weights.
   func check(against posterior: Posterior, file: String, allowsStaying: Bool = false) throws {
     func same(_ flag: String, _ given: String?, _ held: String) throws {
       guard let given, given != held else { return }
@@ -231,7 +244,16 @@ struct PropertyOptions: ParsableArguments {
         "mean-field inference continues a posterior of mean-field, laplace or kalman, and this one is of \(model.methodName)",
         file: file, remedy: "leave --method out, or fit D1 with one of these")
     }
-    if !staysInPlace, !filters, !becomesMeanField { try same("--method", method, model.methodName) }
+    let continuesWeights =
+      allowsStaying && posterior.canContinueWeights && method.flatMap { PointMethod(rawValue: $0) } != nil
+    if allowsStaying, let method, PointMethod(rawValue: method) != nil, !continuesWeights {
+      throw CommandFailure(
+        ExitStatus.usage,
+        "--method \(method) continues the weights of a posterior of point, or of laplace over all layers, and this one is of "
+          + model.methodName + (model.laplace?.layers == nil ? "" : " over some layers"),
+        file: file, remedy: "leave --method out, or fit D1 with one of these")
+    }
+    if !staysInPlace, !filters, !becomesMeanField, !continuesWeights { try same("--method", method, model.methodName) }
     try same("--subspace", subspace.map(String.init), model.subspace.map(String.init) ?? "none")
     try same("--likelihood", likelihood, model.likelihood.rawValue)
     try same("--members", members.map(String.init), String(posterior.members.count))

@@ -38,14 +38,17 @@ extension LaplaceEngine {
   func trainedOnAll(
     _ values: inout LaplaceTuning.Values, _ open: (prior: Bool, noise: Bool), seed: RandomStream,
     _ minibatches: MinibatchTrainer?
-  ) throws -> (theta: [Double], scale: Double?) {
-    guard let held = held(seed) else { return (try trained(&values, open, seed: seed, minibatches), nil) }
+  ) throws -> (theta: [Double], scale: Double?, optimiser: OptimiserState?) {
+    guard !isPoint, let held = held(seed) else {
+      let (theta, optimiser) = try trained(&values, open, seed: seed, minibatches)
+      return (theta, nil, optimiser)
+    }
     if let epochs = training.epochs {
       var stream = seed.split(1)
       let start = network.initialParameters(using: &stream)
       let variance = values.noiseVariance
       func after(_ theta: [Double], _ passes: MinibatchPasses) throws -> [Double] {
-        let result = minibatches?(theta, values, passes) ?? minibatchTrained(from: theta, values, passes)
+        let result = (minibatches?(theta, values, passes) ?? minibatchTrained(from: theta, values, passes)).theta
         try check(result)
         return result
       }
@@ -55,18 +58,18 @@ extension LaplaceEngine {
       let scale = try scale(held, first, values, open, seed: seed)
       let last = try after(
         first, MinibatchPasses(epochs: 1, rate: Self.lastRate, stream: seed.split(2).split(1)))
-      return (last, scale)
+      return (last, scale, nil)
     }
     let part = loss(1).sampled(held.rest, weight: Double(y.rows) / Double(held.rest.count))
     let first = try LaplaceEngine(
       network: network, settings: settings, training: training, x: part.x, y: part.y, weights: part.weights, kind: kind,
       likelihood: likelihood, threads: threads, progress: progress
-    ).trained(&values, open, seed: seed, nil)
+    ).trained(&values, open, seed: seed, nil).theta
     let scale = try scale(held, first, values, open, seed: seed)
     let objective = wholeObjective(values, first)
     let last = LBFGS(maximumIterations: 10 * training.refinement).minimise(from: first) { objective.evaluate($0) }.theta
     try check(last)
-    return (last, scale)
+    return (last, scale, nil)
   }
 
   /// τ by the held rows, with the curvature of the others.

@@ -31,12 +31,16 @@ struct MinibatchPasses: Sendable {
   var rows: [Int]?
   /// The first learning rate, as a share of the one that was set.
   var rate = 1.0
+  /// Where Adam goes on from, to be kept afterwards; nil for a start of its own.
+  var optimiser: OptimiserState?
   var stream: RandomStream
 }
 
-/// Weights after passes from these, at fixed hyper-parameters.
+/// Weights after passes from these, at fixed hyper-parameters, and Adam's state there if it goes on from one.
 typealias MinibatchTrainer =
-  @Sendable (_ theta: [Double], _ values: LaplaceTuning.Values, _ passes: MinibatchPasses) -> [Double]
+  @Sendable (_ theta: [Double], _ values: LaplaceTuning.Values, _ passes: MinibatchPasses) -> (
+    theta: [Double], optimiser: OptimiserState?
+  )
 
 /// Seconds since it was last asked.
 struct Stopwatch {
@@ -68,6 +72,10 @@ struct LaplaceEngine<Scalar: BLASScalar>: Sendable {
   let likelihood: @Sendable (Double) -> any Likelihood
   let threads: Int
   let progress: @Sendable (Double, String) -> Void
+  /// Whether predictions take the weights for certain: then no row waits until the end of training.
+  var isPoint = false
+  /// Whether Adam's state is kept: of one run of Adam, along one cosine of `TrainingSettings.scheduleEpochs` passes.
+  var keepsOptimiser = false
 
   struct Outcome {
     /// All weights; of a linearised network θ₁, its mean being the state's displacement beyond it.
@@ -122,7 +130,7 @@ struct LaplaceEngine<Scalar: BLASScalar>: Sendable {
       noiseVariance: knownVariance ?? 1)
     let open = (prior: prior.precision == .auto, noise: hasNoise && knownVariance == nil)
     var stopwatch = Stopwatch()
-    let (theta, heldOutScale) = try trainedOnAll(&values, open, seed: seed, minibatches)
+    let (theta, heldOutScale, optimiser) = try trainedOnAll(&values, open, seed: seed, minibatches)
     let training = stopwatch.lap()
     var outcome: Outcome
     if settings.priorScope == .weight, open.prior {
@@ -144,7 +152,10 @@ struct LaplaceEngine<Scalar: BLASScalar>: Sendable {
       outcome.timings.evidence += evidence
     }
     outcome.timings.training = training
-    if kind.isClassification {
+    if isPoint {
+      outcome.state.predictiveScale = 0
+      outcome.state.optimiser = optimiser
+    } else if kind.isClassification {
       // Only where the precision holds each row whole does leaving it out mean anything; where nothing tells, the spread
       // is not believed.
       outcome.state.predictiveScale =
@@ -217,22 +228,28 @@ struct LaplaceEngine<Scalar: BLASScalar>: Sendable {
   func trained(
     _ values: inout LaplaceTuning.Values, _ open: (prior: Bool, noise: Bool), seed: RandomStream,
     _ minibatches: MinibatchTrainer?
-  ) throws -> [Double] {
+  ) throws -> (theta: [Double], optimiser: OptimiserState?) {
     var stream = seed.split(1)
     var theta = network.initialParameters(using: &stream)
     if let epochs = training.epochs {
       let start = theta
       let variance = values.noiseVariance
       let rounds = open.noise ? min(epochs, 4) : 1
+      var optimiser =
+        keepsOptimiser
+        ? OptimiserState(
+          weights: theta.count, rows: y.rows, scheduleEpochs: training.scheduleEpochs ?? epochs, seed: seed.seed) : nil
       for round in 0..<rounds {
         let share = epochs * (round + 1) / rounds - epochs * round / rounds
-        let own = MinibatchPasses(epochs: share, stream: seed.split(2).split(UInt64(round)))
-        theta = minibatches?(theta, values, own) ?? minibatchTrained(from: theta, values, own)
+        let own = MinibatchPasses(
+          epochs: share, optimiser: optimiser,
+          stream: keepsOptimiser ? Self.stream(ofPasses: seed) : seed.split(2).split(UInt64(round)))
+        (theta, optimiser) = minibatches?(theta, values, own) ?? minibatchTrained(from: theta, values, own)
         try check(theta)
         if round + 1 < rounds { try tuneRoughly(&values, theta, open, seed: seed) }
       }
       try checkConvergence(from: start, to: theta, variance)
-      return theta
+      return (theta, optimiser)
     }
     let schedule = training.schedule ?? (isLarge ? TrainingSettings.longRounds : TrainingSettings.shortRoundsFirst)
     for (round, iterations) in schedule.enumerated() {
@@ -242,30 +259,43 @@ struct LaplaceEngine<Scalar: BLASScalar>: Sendable {
       progress(Double(round + 1) / Double(schedule.count + 1), "training: round \(round + 1) of \(schedule.count)")
       if open.prior || open.noise { try tune(&values, theta, open, by: curvature(at: theta, 1, seed: seed)) }
     }
-    guard isLarge else { return theta }
+    guard isLarge else { return (theta, nil) }
     let objective = wholeObjective(values, theta)
     theta = LBFGS(maximumIterations: 30 * training.refinement).minimise(from: theta) { objective.evaluate($0) }.theta
     try check(theta)
-    return theta
+    return (theta, nil)
   }
+
+  /// Of the order of rows in a run of Adam that may be taken up again.
+  static func stream(ofPasses seed: RandomStream) -> RandomStream { seed.split(2).split(0) }
 
   /// Passes of Adam at fixed hyper-parameters.
   func minibatchTrained(
     from theta: [Double], _ values: LaplaceTuning.Values, _ passes: MinibatchPasses
-  ) -> [Double] {
-    MinibatchTraining(
-      epochs: passes.epochs, batchSize: training.batchSize, learningRate: passes.rate * training.learningRate
-    ).minimise(
-      wholeObjective(values, theta), of: loss(values.noiseVariance), from: theta, rows: passes.rows,
-      stream: passes.stream
-    ) { progress($0, "training: \(Int(($0 * 100).rounded())) %") }
+  ) -> (theta: [Double], optimiser: OptimiserState?) {
+    let own = MinibatchTraining(
+      epochs: passes.epochs, batchSize: training.batchSize, learningRate: passes.rate * training.learningRate)
+    let (objective, loss) = (wholeObjective(values, theta), loss(values.noiseVariance))
+    guard var optimiser = passes.optimiser else {
+      let result = own.minimise(
+        objective, of: loss, from: theta, rows: passes.rows, stream: passes.stream, progress: report)
+      return (result, nil)
+    }
+    let result = own.minimise(
+      objective, of: loss, from: theta, rows: passes.rows, continuing: &optimiser, stream: passes.stream,
+      progress: report)
+    return (result, optimiser)
   }
 
+  /// Says how much of a training is done.
+  func report(_ share: Double) { progress(share, "training: \(Int((share * 100).rounded())) %") }
+
+  /// - Parameter slack: by how much it may be higher, nats a row, because the prior gained as much.
   /// - Throws: `UpdateError.diverged` where training ended far above where it began. One that gains little, or a strong
   ///   prior, ends near there.
-  func checkConvergence(from start: [Double], to theta: [Double], _ variance: Double) throws {
+  func checkConvergence(from start: [Double], to theta: [Double], _ variance: Double, slack: Double = 0) throws {
     let (first, last) = (sampleLoss(start, variance), sampleLoss(theta, variance))
-    guard last < max(2 * first, first + 1) else { throw UpdateError.diverged(from: first, to: last) }
+    guard last < max(2 * first, first + 1) + slack else { throw UpdateError.diverged(from: first, to: last) }
   }
 
   /// −log p a row over the first rows.
@@ -347,9 +377,7 @@ struct LaplaceEngine<Scalar: BLASScalar>: Sendable {
     let own: [Double]
     if let epochs = training.epochs {
       own = MinibatchTraining(epochs: epochs, batchSize: training.batchSize, learningRate: training.learningRate)
-        .minimise(objective, of: loss, from: theta, stream: seed.split(2)) {
-          progress($0, "training: \(Int(($0 * 100).rounded())) %")
-        }
+        .minimise(objective, of: loss, from: theta, stream: seed.split(2), progress: report)
     } else {
       let factor = try before.factored()
       let near = LBFGS(maximumIterations: 300, valueTolerance: 1e-13).minimise(

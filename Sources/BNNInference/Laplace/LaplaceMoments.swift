@@ -4,7 +4,7 @@ import BNNPosteriors
 
 /// Means and covariances of a network's outputs at n rows: n × C and n × C².
 struct OutputMoments: Sendable {
-  let mean: Matrix
+  var mean: Matrix
   let covariance: Matrix
 
   /// Of one row.
@@ -50,6 +50,7 @@ struct LaplaceMoments: Sendable {
     let own = theta.map { Scalar($0) }
     x.storage.map { Scalar($0) }.withUnsafeBufferPointer { pass.forward($0, rows: x.rows, own) }
     var mean = pass.output()
+    guard scale > 0 else { return certain(mean, x) }
     let units = (0..<network.outputs).map { c in
       var unit = Matrix(rows: x.rows, columns: network.outputs)
       for i in 0..<x.rows { unit[i, c] = 1 }
@@ -59,9 +60,21 @@ struct LaplaceMoments: Sendable {
     var covariance = Matrix(rows: x.rows, columns: network.outputs * network.outputs)
     pass.withLayerFactors(chosen) { covariance = factor.functionalCovariances($0) }
     if scale != 1 { for i in covariance.storage.indices { covariance.storage[i] *= scale } }
-    if let displacement {
-      accumulate(1, network.jacobian(x, theta).multiplied(by: displacement), into: &mean.storage)
-    }
+    displace(&mean, x)
     return OutputMoments(mean: mean, covariance: covariance)
+  }
+
+  /// Where nothing of the spread is believed.
+  private func certain(_ mean: Matrix, _ x: Matrix) -> OutputMoments {
+    var result = OutputMoments(
+      mean: mean, covariance: Matrix(rows: x.rows, columns: network.outputs * network.outputs))
+    displace(&result.mean, x)
+    return result
+  }
+
+  /// From f at θ₁ to the mean of the linearised network.
+  private func displace(_ mean: inout Matrix, _ x: Matrix) {
+    guard let displacement else { return }
+    accumulate(1, network.jacobian(x, theta).multiplied(by: displacement), into: &mean.storage)
   }
 }

@@ -45,6 +45,14 @@ struct LaplaceRows: Sendable {
     rows += features.rows
   }
 
+  /// The same rows, each counting `factor` times as much.
+  func weighing(_ factor: Double) -> LaplaceRows {
+    guard factor != 1 else { return self }
+    var result = self
+    result.weights = (weights ?? [Double](repeating: 1, count: rows)).map { $0 * factor }
+    return result
+  }
+
   func targetMatrix(columns: Int) -> Matrix { Matrix(rows: rows, columns: columns, storage: targets) }
 
   /// Some of the rows, in this order.

@@ -73,12 +73,23 @@ extension Posterior {
     let start = try Posterior.laplaceStart(
       .laplace, spec, settings: settings, likelihood: likelihood, schema: schema, normalisation: normalisation,
       standardised: standardised, prior: prior)
-    let network = Network(spec)
+    return try start.fitted(
+      consume batch, prior, training, members: members, seed: seed, threads: threads, progress: progress)
+  }
+
+  /// The posterior of a first batch, from the model with nothing seen.
+  ///
+  /// - Parameter keepsOptimiser: of a point.
+  func fitted(
+    _ batch: consuming CompactRows, _ prior: PriorSettings, _ training: TrainingSettings, members: Int,
+    keepsOptimiser: Bool = false, seed: UInt64, threads: Int, progress: @escaping @Sendable (Double, String) -> Void
+  ) throws -> (posterior: Posterior, report: UpdateReport) {
+    let start = self
     try start.checkTargets(Matrix(rows: batch.rows, columns: batch.targetCount, storage: batch.targets))
     let relative = try normalisation.relative(batch.weights)
     let rows = LaplaceRows(
-      parameters: network.parameterCount, taking: consume batch, relativeWeights: relative, normalisation: normalisation
-    )
+      parameters: Network(model.networkOrEmpty).parameterCount, taking: consume batch, relativeWeights: relative,
+      normalisation: normalisation)
     let root = RandomStream(seed: seed)
     let known: Double? =
       if case .given(let sd) = prior.noise { normalisation.noiseVariance(given: sd) } else { nil }
@@ -88,9 +99,9 @@ extension Posterior {
       }
       let seed = root.split(UInt64(k))
       if rows.isSingle {
-        let outcome = try start.engine(rows, rows.single, training, workers, own).fit(
-          prior, knownVariance: known, seed: seed)
-        return Formed(outcome)
+        var engine: LaplaceEngine<Float> = start.engine(rows, rows.single, training, workers, own)
+        engine.keepsOptimiser = keepsOptimiser
+        return Formed(try engine.fit(prior, knownVariance: known, seed: seed))
       }
       var minibatches: MinibatchTrainer?
       if training.epochs != nil {
@@ -98,7 +109,8 @@ extension Posterior {
         let single: LaplaceEngine<Float> = start.engine(rows, rows.double.map { Float($0) }, training, workers, own)
         minibatches = { single.minibatchTrained(from: $0, $1, $2) }
       }
-      let engine: LaplaceEngine<Double> = start.engine(rows, rows.double, training, workers, own)
+      var engine: LaplaceEngine<Double> = start.engine(rows, rows.double, training, workers, own)
+      engine.keepsOptimiser = keepsOptimiser
       let outcome = try engine.fit(prior, knownVariance: known, seed: seed, minibatches: minibatches)
       return Formed(outcome)
     }
@@ -243,7 +255,8 @@ extension Posterior {
     return LaplaceEngine(
       network: Network(model.networkOrEmpty), settings: model.laplace ?? LaplaceSettings(), training: training, x: x,
       y: rows.targetMatrix(columns: model.schema.targets.count), weights: rows.weights,
-      kind: model.likelihood, likelihood: { own.likelihood($0) }, threads: threads, progress: progress)
+      kind: model.likelihood, likelihood: { own.likelihood($0) }, threads: threads, progress: progress,
+      isPoint: model.method == .point)
   }
 
   private static func laplaceCertificate(
@@ -257,6 +270,9 @@ extension Posterior {
     if method == .meanField {
       return Certificate(
         update: .approximate, conditionalOn: conditions, reasons: meanFieldReasons(prior))
+    }
+    if method == .point {
+      return Certificate(update: .approximate, conditionalOn: conditions, reasons: pointReasons)
     }
     var reasons = [
       "Laplace's approximation: what a batch said is kept as the curvature at the weights where that batch ended, which is "

@@ -15,6 +15,9 @@ public struct TrainingSettings: Sendable, Equatable {
   /// Minibatch Adam for this many passes; nil: all rows at once (`schedule`, `refinement`), the better choice up
   /// to some 10⁴ rows.
   public var epochs: Int?
+  /// Passes that the cosine of a training with its optimiser kept is spread over (`Posterior.point`, `PointMethod.hotStart`), of which
+  /// this one is the first `epochs`; nil: those alone.
+  public var scheduleEpochs: Int?
   public var batchSize: Int
   /// Adam's first rate; falls to 0 along a cosine.
   public var learningRate: Double
@@ -39,10 +42,11 @@ public struct TrainingSettings: Sendable, Equatable {
 
   public init(
     epochs: Int? = nil, batchSize: Int = 64, learningRate: Double = 5e-3, schedule: [Int]? = nil,
-    refinement: Int = 15, variational: VariationalSettings = VariationalSettings()
+    refinement: Int = 15, variational: VariationalSettings = VariationalSettings(), scheduleEpochs: Int? = nil
   ) {
     precondition(schedule?.isEmpty != true && refinement >= 0, "training has at least one round")
     self.epochs = epochs
+    self.scheduleEpochs = scheduleEpochs
     self.batchSize = batchSize
     self.learningRate = learningRate
     self.schedule = schedule

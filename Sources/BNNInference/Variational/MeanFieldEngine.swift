@@ -64,7 +64,7 @@ struct MeanFieldEngine<Scalar: BLASScalar>: Sendable {
       prior: .layers([Double](repeating: prior.precision.value ?? 1, count: network.layers.count)),
       noiseVariance: knownVariance ?? 1)
     let open = (prior: prior.precision == .auto, noise: base.hasNoise && knownVariance == nil)
-    let theta = try starting.trained(&values, open, seed: seed, nil)
+    let theta = try starting.trained(&values, open, seed: seed, nil).theta
     let structure = starting.settings.structure
     let unit = base.loss(1).curvature(
       theta, kind: .ggn, chosen: chosen, empty: AnyCurvature(structure, layers: shapes), stream: seed.split(3))

@@ -142,7 +142,7 @@ extension Posterior {
 
   /// - Throws: `UpdateError.unsuitable` with the reason why not.
   func checkMeanField() throws {
-    guard model.method.keepsCurvature, let own = model.laplace, let spec = model.network else {
+    guard model.method.keepsCurvature, model.method != .point, let own = model.laplace, let spec = model.network else {
       throw UpdateError.unsuitable(
         "mean-field inference continues a posterior of mean-field, laplace or kalman, and this one is of \(model.methodName)"
       )
