@@ -53,6 +53,20 @@ public struct LinearStatistics: Sendable, Equatable {
     array = array.merged(with: other.array)
   }
 
+  /// Takes out again what some of the rows said, as if each of them had been absorbed `times` times.
+  ///
+  /// - Returns: false, and nothing is changed, where `part` says more than the whole of some direction, so is no part of it.
+  /// - Throws: `LinearAlgebraError.notConverged`. O((P + C)³).
+  public mutating func remove(_ part: LinearStatistics, times: Int = 1) throws(LinearAlgebraError) -> Bool {
+    precondition(part.weights == weights && part.responses == responses, "statistics of another model")
+    let left = observations - times * part.observations
+    guard left >= 0, let rest = try array.removing(part.array.repeated(times), leaving: left) else { return false }
+    observations = left
+    logWeights = left == 0 ? 0 : logWeights - Double(times) * part.logWeights
+    array = rest
+    return true
+  }
+
   /// The stored form: the diagonal not negative.
   public mutating func normalise() { array.makeDiagonalPositive() }
 
