@@ -25,7 +25,8 @@ extension Posterior {
         ] + tuningReason(prior)), lineage: [])
   }
 
-  /// Trains a network on D1 and linearises it there (`tangent`), or freezes its features (`lastLayer`); then absorbs D1.
+  /// Trains a network on D1 and linearises it there (`tangent`), or freezes its features (`lastLayer`, `parallelBranch`); then
+  /// absorbs D1.
   ///
   /// - Parameters:
   ///   - features, targets: D1 in its own units, n × d and n × C.
@@ -97,7 +98,7 @@ extension Posterior {
             subspace, of: tangent, features: features, stream: root.split(UInt64(k)).split(3),
             threads: max(1, threads / wave))
         }
-        let weights = method.isTangent ? network.parameterCount : (network.layers.last?.inputs ?? 0) + 1
+        let weights = method.isTangent ? network.parameterCount : method.frozenWeights(of: network)
         let empty = LinearStatistics(
           weights: subspace ?? weights, responses: method.isTangent ? 1 : network.outputs)
         let store =
@@ -129,7 +130,9 @@ extension Posterior {
     let what =
       method.isTangent
       ? "The network is linearised at the weights trained on the first batch"
-      : "The last layer is re-estimated on the features trained on the first batch"
+      : method == .parallelBranch
+        ? "A linear model of the features trained on the first batch and of the inputs is estimated beside the network"
+        : "The last layer is re-estimated on the features trained on the first batch"
     return Certificate(
       update: .exact, conditionalOn: conditions,
       reasons: [

@@ -9,6 +9,8 @@ public enum Method: String, Codable, CaseIterable, Sendable {
   case linear
   /// The last layer on the features of a network frozen at D1.
   case lastLayer = "last-layer"
+  /// The same with the inputs themselves beside the features.
+  case parallelBranch = "parallel-branch"
   /// The whole network linearised at its D1 weights.
   case tangent
   /// The whole network linearised at weights that every update moves.
@@ -163,6 +165,9 @@ public struct Posterior: Sendable, Equatable {
         normalisation: normalisation)
     case .lastLayer:
       return LastLayerBasis(network: Network(model.networkOrEmpty), theta: member.theta, normalisation: normalisation)
+    case .parallelBranch:
+      return ParallelBranchBasis(
+        network: Network(model.networkOrEmpty), theta: member.theta, normalisation: normalisation)
     case .tangent, .movingTangent:
       return TangentBasis(
         network: Network(model.networkOrEmpty), theta: member.theta, normalisation: normalisation,

@@ -80,7 +80,10 @@ public struct PosteriorDifference: Sendable, Equatable {
       a.model.subspace == nil
         || zip(a.members, b.members).allSatisfy({ $0.theta == $1.theta && $0.subspace == $1.subspace })
     else { throw refuse("their weights move in different subspaces (they come from different fits)") }
-    guard a.model.method != .lastLayer || zip(a.members, b.members).allSatisfy({ $0.theta == $1.theta }) else {
+    guard
+      ![.lastLayer, .parallelBranch].contains(a.model.method)
+        || zip(a.members, b.members).allSatisfy({ $0.theta == $1.theta })
+    else {
       throw refuse("their frozen features differ (they come from different fits)")
     }
   }
@@ -115,7 +118,7 @@ extension Posterior {
     switch model.method {
     case .linear: return inDataUnits(response: c, of: member)
     case .laplace, .kalman, .meanField, .point: return nil
-    case .lastLayer: return member.responses[c].posterior
+    case .lastLayer, .parallelBranch: return member.responses[c].posterior
     case .tangent where model.subspace != nil: return member.responses[c].posterior
     case .tangent, .movingTangent:
       return member.responses[c].posterior.map { own in

@@ -396,9 +396,10 @@ extension Posterior {
   public func weightNames() -> [String] {
     switch model.method {
     case .linear: return (model.intercept ? ["(intercept)"] : []) + model.schema.features
-    case .lastLayer:
-      let count = members[0].statistics.weights
-      return (0..<count).map { $0 == count - 1 ? "bias" : "hidden unit \($0)" }
+    case .lastLayer, .parallelBranch:
+      let units = LastLayerBasis.weights(of: Network(model.networkOrEmpty)) - 1
+      return (0..<units).map { "hidden unit \($0)" } + ["bias"]
+        + (model.method == .parallelBranch ? model.schema.features : [])
     case .laplace, .kalman, .meanField, .point: return (0..<members[0].theta.count).map { "weight \($0)" }
     case .tangent, .movingTangent:
       let word = model.subspace == nil ? "weight" : "direction"

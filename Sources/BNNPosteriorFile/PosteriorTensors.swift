@@ -10,7 +10,7 @@ import BNNSafetensors
 /// |---|---|---|
 /// | `layers.N.weight`, `layers.N.bias` | PyTorch's | θ₁; for `linear` the posterior mean in the data's own units |
 /// | `tangent.layers.N.…` | the same | posterior mean of the displacement w (the file never holds θ₁ + w) |
-/// | `posterior.C.mean` | [P] | posterior mean of response C in normalised units (`linear`, `last-layer`; v of a subspace) |
+/// | `posterior.C.mean` | [P] | posterior mean of response C in normalised units (`linear`, `last-layer`, `parallel-branch`; v of a subspace) |
 /// | `posterior.C.factor` | [P(P+1)/2] | R of the precision RᵀR relative to the noise, packed by rows |
 /// | `statistics` | packed rows of k × (P + C) | what the data said, upper trapezoidal |
 /// | `output_root` | [C, C] | L of the whitening, tangent with several outputs |
@@ -95,7 +95,7 @@ struct MemberTensors {
     switch model.method {
     case .laplace, .kalman, .meanField, .point: (weights, responses) = (0, 0)
     case .linear: (weights, responses) = (d + (model.intercept ? 1 : 0), c)
-    case .lastLayer: (weights, responses) = ((network?.layers.last?.inputs ?? 0) + 1, c)
+    case .lastLayer, .parallelBranch: (weights, responses) = (network.map(model.method.frozenWeights) ?? 0, c)
     case .tangent, .movingTangent: (weights, responses) = (model.subspace ?? network?.parameterCount ?? 0, 1)
     }
     // Before the first rows a linear model has no responses.

@@ -1,7 +1,8 @@
-"""Mean-field updates on sequences of MNIST tasks without stored rows: accuracy on every task after the last. Needs NumPy and
-../shared/data/images/mnist.
+"""Mean-field updates, or any other method's, on sequences of MNIST tasks without stored rows: accuracy on every task after the
+last. Needs NumPy and ../shared/data/images/mnist.
 
-    python3 Tests/Benchmarks/mean_field_mnist.py permuted|split [.build/release/bnn-update] [--passes 10] [-- flags of fit and update]
+    python3 Tests/Benchmarks/mean_field_mnist.py permuted|split [.build/release/bnn-update] [--passes 10] [--method mean-field]
+        [--update METHOD … and flags of updates, as one word] [-- flags of fit and update]
 
 permuted: ten tasks, each with its own order of the pixels, 784-100-100-10, one head. split: five tasks of two digits, a head each,
 784-256-256."""
@@ -16,6 +17,8 @@ parser = argparse.ArgumentParser()
 parser.add_argument("sequence", choices=["permuted", "split"])
 parser.add_argument("binary", nargs="?", default=uci.default_binary)
 parser.add_argument("--passes", default="10")
+parser.add_argument("--method", default="mean-field")
+parser.add_argument("--update", default="")
 options = parser.parse_args(own)
 folder = uci.root.parent / "shared" / "data" / "images" / "mnist"
 if not folder.exists():
@@ -54,12 +57,14 @@ def write(task, name):
 
 with tempfile.TemporaryDirectory() as place:
     os.chdir(place)
-    common = ["--epochs", options.passes, "--all-epochs", "--batch-size", 256, "--threads", 1, *extra]
+    common = ["--epochs", options.passes, "--batch-size", 256, "--threads", 1, *extra]
+    common += ["--all-epochs"] if options.method == "mean-field" else []
+    going_on = ["--method", *options.update.split()] if options.update else []
     seconds = 0
     for task in range(tasks):
         data = write(task, "train")
-        words = (["fit", *data, *shape, "--activation", "relu", "--method", "mean-field", "--normalize", "none",
-                  "-o", "p.safetensors"] if task == 0 else ["update", "p.safetensors", *data, "--in-place"])
+        words = (["fit", *data, *shape, "--activation", "relu", "--method", options.method, "--normalize", "none",
+                  "-o", "p.safetensors"] if task == 0 else ["update", "p.safetensors", *data, "--in-place", *going_on])
         seconds += run(*words, *common)["cpu_seconds"]
     scores = [run("evaluate", "p.safetensors", *write(task, "test"))["accuracy"] for task in range(tasks)]
     print(f"mean accuracy {np.mean(scores):.4f}; task by task", " ".join(f"{s:.3f}" for s in scores),

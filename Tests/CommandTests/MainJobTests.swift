@@ -4,6 +4,7 @@ import Testing
 /// Arguments of `fit` for each method, small enough to train in a moment.
 let methods = [
   ["--method", "linear"], ["--method", "tangent", "--hidden", "6"], ["--method", "last-layer", "--hidden", "6,6"],
+  ["--method", "parallel-branch", "--hidden", "6,6"],
   ["--method", "tangent", "--hidden", "6", "--subspace", "12"],
 ]
 

@@ -8,7 +8,7 @@ import Testing
 
 /// How far two posteriors are apart.
 @Suite struct DifferenceTests {
-  @Test(arguments: [Method.linear, .tangent, .lastLayer]) func nothingOnItself(method: Method) throws {
+  @Test(arguments: [Method.linear, .tangent, .lastLayer, .parallelBranch]) func nothingOnItself(method: Method) throws {
     var gen = Gen(seed: 2)
     let rows = NetworkData.rows(&gen, count: 30, inputs: 3, outputs: 2)
     let posterior =

@@ -112,7 +112,8 @@ import Testing
     }
   }
 
-  @Test(arguments: [Method.tangent, .lastLayer], [Priors.tuned, .givenPrecision, .givenNoise, .allGiven])
+  @Test(
+    arguments: [Method.tangent, .lastLayer, .parallelBranch], [Priors.tuned, .givenPrecision, .givenNoise, .allGiven])
   func aBatchOfANetwork(method: Method, priors: Priors) throws {
     for seed in Gen.seeds(2) {
       for outputs in [1, 2] {
@@ -147,7 +148,9 @@ import Testing
   }
 
   /// Σ log p(D_k | D_<k) = log p(all) where the hyper-parameters stay.
-  @Test(arguments: [Method.tangent, .lastLayer]) func batchesAddUpAtFixedHyperParameters(method: Method) throws {
+  @Test(arguments: [Method.tangent, .lastLayer, .parallelBranch]) func batchesAddUpAtFixedHyperParameters(
+    method: Method
+  ) throws {
     for seed in Gen.seeds(3) {
       var gen = Gen(seed: seed)
       let rows = NetworkData.rows(&gen, count: 60, inputs: 3, outputs: 1)

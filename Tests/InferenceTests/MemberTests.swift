@@ -14,7 +14,7 @@ import Testing
   }
 
   /// Member k is a function of the data, the seed and k: how many others there are must not matter to a bit of it.
-  @Test(arguments: [Method.tangent, .lastLayer], [1, 2])
+  @Test(arguments: [Method.tangent, .lastLayer, .parallelBranch], [1, 2])
   func aMemberDoesNotDependOnTheOthers(method: Method, outputs: Int) throws {
     let rows = rows(outputs: outputs)
     let (first, rest) = (rows.picking(0..<25), rows.picking(25..<40))
@@ -27,7 +27,9 @@ import Testing
   }
 
   /// The report's evidence is the mean of the members'; each member's is what the same member alone reports.
-  @Test(arguments: [Method.tangent, .lastLayer], [1, 2]) func evidencePerMember(method: Method, outputs: Int) throws {
+  @Test(arguments: [Method.tangent, .lastLayer, .parallelBranch], [1, 2]) func evidencePerMember(
+    method: Method, outputs: Int
+  ) throws {
     let rows = rows(outputs: outputs)
     let all = try NetworkData.fit(method, rows, hidden: 4, members: 3, seed: 2)
     let each = try all.posterior.members.indices.map { try #require(all.posterior.logEvidence(ofMember: $0)) }

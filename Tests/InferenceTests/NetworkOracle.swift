@@ -7,7 +7,7 @@ import BNNTestSupport
 import Foundation
 
 /// One hidden layer of tanh units written out by hand: values, features and Jacobian rows in wide arithmetic, and with them
-/// the linear model that `tangent` and `lastLayer` stand for, in normalised units.
+/// the linear model that `tangent`, `lastLayer` and `parallelBranch` stand for, in normalised units.
 struct NetworkOracle {
   let method: Method
   let inputs: Int
@@ -83,8 +83,8 @@ struct NetworkOracle {
     for i in 0..<data.count {
       let x = standardised(data.x.row(i), normalisation.featureCenter, normalisation.featureScale)
       let y = standardised(data.y.row(i), normalisation.targetCenter, normalisation.targetScale)
-      if method == .lastLayer {
-        phi.append(features(x) + [1])
+      if method == .lastLayer || method == .parallelBranch {
+        phi.append(features(x) + [1] + (method == .parallelBranch ? x : []))
         target.append(y[c])
         continue
       }

@@ -25,7 +25,7 @@ import Testing
   }
 
   static let cases =
-    [Method.tangent, .lastLayer].flatMap { method in
+    [Method.tangent, .lastLayer, .parallelBranch].flatMap { method in
       [Priors.tuned, .givenPrecision, .givenNoise, .allGiven].flatMap { priors in
         [
           Case(method: method, inputs: 3, hidden: 6, outputs: 1, priors: priors, first: 30, rest: 40),

@@ -7,7 +7,9 @@ import Testing
 /// The state is what the data said: a sum over rows, with nothing of the prior in it.
 @Suite struct SumTests {
   /// Rows twice: twice AᵀA, to K·√w·ε of the columns' norms.
-  @Test(arguments: [Method.linear, .lastLayer, .tangent]) func rowsTwiceSayTwiceAsMuch(method: Method) throws {
+  @Test(arguments: [Method.linear, .lastLayer, .tangent, .parallelBranch]) func rowsTwiceSayTwiceAsMuch(method: Method)
+    throws
+  {
     for seed in Gen.seeds(5) {
       var gen = Gen(seed: seed)
       let rows = NetworkData.rows(&gen, count: 60, inputs: 3, outputs: 2)
@@ -41,7 +43,9 @@ import Testing
   }
 
   /// An empty batch changes nothing and has evidence log 1 = 0.
-  @Test(arguments: [Method.linear, .tangent, .lastLayer]) func anEmptyBatchChangesNothing(method: Method) throws {
+  @Test(arguments: [Method.linear, .tangent, .lastLayer, .parallelBranch]) func anEmptyBatchChangesNothing(
+    method: Method
+  ) throws {
     var gen = Gen(seed: 3)
     let rows = NetworkData.rows(&gen, count: 30, inputs: 3, outputs: 1)
     let before =

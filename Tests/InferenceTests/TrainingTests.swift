@@ -26,7 +26,9 @@ import Testing
   }
 
   /// E12: one seed, one result, whatever the threads; more rows than one piece of any loop.
-  @Test(arguments: [Method.tangent, .lastLayer], [nil, 4]) func threadsDoNotDecideBits(method: Method, epochs: Int?)
+  @Test(arguments: [Method.tangent, .lastLayer, .parallelBranch], [nil, 4]) func threadsDoNotDecideBits(
+    method: Method, epochs: Int?
+  )
     throws
   {
     var gen = Gen(seed: 1)

@@ -130,7 +130,9 @@ import Testing
   }
 
   /// The linearised network's predictions: f + Jw, outputs with their own share of the whitened noise.
-  @Test(arguments: [Method.tangent, .lastLayer], [1, 2]) func networkPredictions(method: Method, outputs: Int) throws {
+  @Test(arguments: [Method.tangent, .lastLayer, .parallelBranch], [1, 2]) func networkPredictions(
+    method: Method, outputs: Int
+  ) throws {
     for seed in Gen.seeds(3) {
       var gen = Gen(seed: seed)
       let rows = NetworkData.rows(&gen, count: 40, inputs: 3, outputs: outputs)

@@ -122,7 +122,7 @@ import Testing
   }
 
   /// With the noise known, the likelihood of a row of weight 2 in the network's weights is that of two rows.
-  @Test(arguments: [Method.tangent, .lastLayer], [1, 2])
+  @Test(arguments: [Method.tangent, .lastLayer, .parallelBranch], [1, 2])
   func withKnownNoiseTwiceTheWeightSaysAsMuchAsTwoRows(method: Method, outputs: Int) throws {
     var gen = Gen(seed: 3)
     let rows = NetworkData.rows(&gen, count: 60, inputs: 3, outputs: outputs)
@@ -139,7 +139,7 @@ import Testing
     #expect(relativeDifference(a.map(\.epistemicVariance), b.map(\.epistemicVariance)) < 1e-8)
   }
 
-  @Test(arguments: [Method.linear, .tangent, .lastLayer], [1, 2])
+  @Test(arguments: [Method.linear, .tangent, .lastLayer, .parallelBranch], [1, 2])
   func batchesOneByOneAreTheUnion(method: Method, outputs: Int) throws {
     var gen = Gen(seed: 5)
     let rows = NetworkData.rows(&gen, count: 90, inputs: 3, outputs: outputs)
@@ -172,7 +172,9 @@ import Testing
   }
 
   /// Only ratios matter, but for the unit of the noise: σ²/w stays. Powers of four are exact in every step.
-  @Test(arguments: [Method.tangent, .lastLayer], [1, 2]) func unitOfTheWeights(method: Method, outputs: Int) throws {
+  @Test(arguments: [Method.tangent, .lastLayer, .parallelBranch], [1, 2]) func unitOfTheWeights(
+    method: Method, outputs: Int
+  ) throws {
     var gen = Gen(seed: 6)
     let rows = NetworkData.rows(&gen, count: 50, inputs: 2, outputs: outputs)
     let weights = gen.normals(50).map { exp($0) }

@@ -37,7 +37,8 @@ func bytes(_ path: String) throws -> [UInt8] { [UInt8](try Data(contentsOf: URL(
 
 /// Posteriors of every kind, cheap to make.
 enum Kind: String, CaseIterable, Sendable {
-  case linear, linearTwoTargets, origin, flat, notIdentified, empty, knownNoise, lastLayer, tangent, tangentTwoOutputs
+  case linear, linearTwoTargets, origin, flat, notIdentified, empty, knownNoise, lastLayer, parallelBranch, tangent
+  case tangentTwoOutputs
   case members, knownNoiseNetwork, unstandardised, subspace, subspaceTwoOutputs, moving
   case laplaceFull, laplaceBlock, laplaceKronecker, laplaceLowRank, laplaceDiagonal, lastLayerLaplace, tangentOfClasses
   case weightPrecisions, classHeads
@@ -45,7 +46,7 @@ enum Kind: String, CaseIterable, Sendable {
 
   private var outputs: Int {
     switch self {
-    case .linearTwoTargets, .tangentTwoOutputs, .lastLayer, .subspaceTwoOutputs: 2
+    case .linearTwoTargets, .tangentTwoOutputs, .lastLayer, .parallelBranch, .subspaceTwoOutputs: 2
     default: 1
     }
   }
@@ -137,6 +138,7 @@ enum Kind: String, CaseIterable, Sendable {
     case .empty: result = .linear(schema: schema)
     case .knownNoise: result = try linear(PriorSettings(precision: .given(2), noise: .given(0.1)), rows: rows)
     case .lastLayer: result = try network(.lastLayer)
+    case .parallelBranch: result = try network(.parallelBranch)
     case .tangent, .tangentTwoOutputs: result = try network(.tangent)
     case .moving: result = try network(.movingTangent, members: 2)
     case .laplaceFull: result = try laplace(LaplaceSettings(), schema, x, y, seed: seed)

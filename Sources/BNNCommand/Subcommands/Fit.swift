@@ -55,7 +55,7 @@ struct Fit: ParsableCommand {
   @Option(
     name: .long,
     help: """
-      tangent, moving-tangent, last-layer, linear, laplace, kalman, mean-field or point (default: tangent up to 2,000 weights, then \
+      tangent, moving-tangent, last-layer, parallel-branch (the inputs beside the last layer's features), linear, laplace, kalman, mean-field or point (default: tangent up to 2,000 weights, then \
       last-layer; laplace where the likelihood is not gaussian). kalman is for streams: every update takes its rows one at a \
       time. mean-field is variational, with two numbers a weight; prefer laplace where its matrix fits. \
       point is trained weights without a posterior, for the updates that people try (hot-start, freeze, ewc, …).
@@ -332,10 +332,11 @@ struct Fit: ParsableCommand {
         )
       }
     }
-    let features = try units().last ?? 0
+    let features = chosen.frozenWeights(of: Network(spec)) - 1
     guard chosen.isTangent || features <= TangentLimit.lastLayer else {
       throw CommandFailure.usage(
-        "the posterior of a last layer on \(features) units would need a \(features) × \(features) matrix",
+        "the posterior of a last layer on \(features) units\(chosen == .parallelBranch ? " and inputs" : "") would need a "
+          + "\(features) × \(features) matrix",
         remedy: "use at most \(TangentLimit.lastLayer) units in the last hidden layer (--hidden)")
     }
     let (dataset, summary) = try readAll(reader, header: header, console)
