@@ -11,7 +11,8 @@ public struct PosteriorDifference: Sendable, Equatable {
     public var maxRelMean = 0.0
     /// Likewise over standard deviations of the weights, the noise and the prior precision: max |a − b| / max(|a|, |b|).
     public var maxRelSd = 0.0
-    /// KL(a ‖ b) and KL(b ‖ a) in nats; nil for improper posteriors, or where one noise is known only.
+    /// KL(a ‖ b) and KL(b ‖ a) in nats; nil for improper posteriors and points, or where one noise is known
+    /// only.
     public var klForward: Double? = 0
     public var klBackward: Double? = 0
   }
@@ -33,7 +34,11 @@ public struct PosteriorDifference: Sendable, Equatable {
   public init(_ a: Posterior, _ b: Posterior) throws {
     try Self.check(a, b)
     members = try zip(a.members, b.members).map { own, other in
-      if let p = own.laplace, let q = other.laplace { return try OfMember(own.theta, p, other.theta, q) }
+      if let p = own.laplace, let q = other.laplace {
+        var result = try OfMember(own.theta, p, other.theta, q)
+        if a.model.method == .point { (result.klForward, result.klBackward) = (nil, nil) }
+        return result
+      }
       guard own.responses.count == other.responses.count else {
         throw UpdateError.unsuitable("one posterior has seen data and the other has not")
       }

@@ -353,6 +353,14 @@ import Testing
     }
   }
 
+  @Test func differencesAreOfWeights() throws {
+    let before = try Self.fit(first)
+    let after = try Self.updated(before, second, PointSettings())
+    let difference = try PosteriorDifference(before, after)
+    #expect(difference.maxAbsMean > 0 && difference.klForward == nil && difference.klBackward == nil)
+    #expect(try PosteriorDifference(after, after).isWithin(0))
+  }
+
   @Test func wrongUseIsRefused() throws {
     let before = try Self.fit(first)
     for settings in [
