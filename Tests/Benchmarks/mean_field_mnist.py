@@ -3,9 +3,10 @@ last. Needs NumPy and ../shared/data/images/mnist.
 
     python3 Tests/Benchmarks/mean_field_mnist.py permuted|split [.build/release/bnn-update] [--passes 10] [--method mean-field]
         [--update METHOD … and flags of updates, as one word] [-- flags of fit and update]
+    python3 Tests/Benchmarks/mean_field_mnist.py split --hidden 200 --batch-size 128 --passes 20 --first="--prior-precision 1"
 
 permuted: ten tasks, each with its own order of the pixels, 784-100-100-10, one head. split: five tasks of two digits, a head each,
-784-256-256."""
+784-256-256. The last line above has the network and the prior of the published split MNIST; --first has flags of the fit alone."""
 import argparse, gzip, os, pathlib, sys, tempfile
 import numpy as np
 import uci
@@ -19,6 +20,9 @@ parser.add_argument("binary", nargs="?", default=uci.default_binary)
 parser.add_argument("--passes", default="10")
 parser.add_argument("--method", default="mean-field")
 parser.add_argument("--update", default="")
+parser.add_argument("--hidden")
+parser.add_argument("--batch-size", default="256")
+parser.add_argument("--first", default="")
 options = parser.parse_args(own)
 folder = uci.root.parent / "shared" / "data" / "images" / "mnist"
 if not folder.exists():
@@ -40,7 +44,8 @@ sets = {
 }
 permuted = options.sequence == "permuted"
 tasks = 10 if permuted else 5
-shape = ["--hidden", "100,100"] if permuted else ["--hidden", "256,256", "--heads", "0,1;2,3;4,5;6,7;8,9"]
+shape = ["--hidden", options.hidden or ("100,100" if permuted else "256,256"), *options.first.split()]
+shape += [] if permuted else ["--heads", "0,1;2,3;4,5;6,7;8,9"]
 
 
 def write(task, name):
@@ -57,7 +62,7 @@ def write(task, name):
 
 with tempfile.TemporaryDirectory() as place:
     os.chdir(place)
-    common = ["--epochs", options.passes, "--batch-size", 256, "--threads", 1, *extra]
+    common = ["--epochs", options.passes, "--batch-size", options.batch_size, "--threads", 1, *extra]
     common += ["--all-epochs"] if options.method == "mean-field" else []
     going_on = ["--method", *options.update.split()] if options.update else []
     seconds = 0
