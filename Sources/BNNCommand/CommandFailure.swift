@@ -66,6 +66,11 @@ struct CommandFailure: Error, Sendable {
       }
       self.init(exit, error.message, file: error.file, remedy: error.remedy)
     case UpdateError.unsuitable(let message): self.init(ExitStatus.usage, message)
+    case UpdateError.repeatedData(let message):
+      self.init(
+        ExitStatus.found, message,
+        remedy: "counting data twice makes a posterior too sure; --allow-repeated-data does it all the same",
+        refused: "repeated_data")
     case let error as UpdateError: self.init(ExitStatus.failed, error.description)
     case let error as LinearAlgebraError:
       self.init(

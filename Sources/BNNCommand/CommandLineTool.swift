@@ -112,6 +112,9 @@ struct BNNUpdate: ParsableCommand {
       corrupt posterior; 66 no such input; 73 cannot write; 130 interrupted.
       """,
     version: libraryVersion,
-    subcommands: [Fit.self, Update.self, Predict.self, Evaluate.self, Inspect.self, Diff.self, Demo.self],
+    subcommands: [
+      Fit.self, Update.self, Predict.self, Evaluate.self, Inspect.self, Diff.self, MergeCommand.self, Forget.self,
+      Demo.self,
+    ],
     defaultSubcommand: Update.self)
 }

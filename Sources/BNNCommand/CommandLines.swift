@@ -7,16 +7,25 @@ extension Posterior {
   /// Data files are called D1.csv, D2.csv, … since a posterior keeps no paths.
   var commandLines: [String] {
     var current = lineage.first?.method ?? model.methodName
-    return lineage.map { entry in
+    let history = History(lineage)
+    func file(_ i: Int) -> String { "p\(i + 1).safetensors" }
+    return lineage.enumerated().map { i, entry in
       var words = ["bnn-update"]
       switch entry.action {
       case "fit": words += ["fit", "D\(entry.number).csv"] + propertyFlags
       case "update":
-        words += ["update", "p\(entry.number - 1).safetensors", "D\(entry.number).csv"]
+        words += ["update", file(history.parents[i]), "D\(entry.number).csv"]
         // A moving tangent that was told to stay where it was, or Laplace's posterior continued by the filter.
         if entry.method != current { words += ["--method", entry.method] }
         // The filter continues a posterior as what it is; mean-field inference makes another of it.
         if entry.method == Method.meanField.rawValue { current = entry.method }
+      case "merge":
+        words.append("merge")
+        if history.parents[i] >= 0 { words += ["--prior", file(history.parents[i])] }
+        words += (history.ends[i] ?? []).map(file)
+      case "forget":
+        let batch = lineage[..<i].last { $0.rowDigest == entry.rowDigest && !$0.forgets && !$0.merges }
+        words += ["forget", file(history.parents[i]), "D\(batch?.number ?? 0).csv"]
       default: return "# update \(entry.number) was made by `\(entry.action)`"
       }
       for (setting, flag) in [
@@ -30,6 +39,8 @@ extension Posterior {
       words += VariationalOptions.flags(entry.settings) + PointOptions.flags(entry.settings)
       if entry.settings[UpdateSetting.onePass] != nil { words.append("--one-pass") }
       if entry.settings[UpdateSetting.precision] != nil { words.append("--single-precision") }
+      if entry.settings[UpdateSetting.keepSites] != nil { words.append("--keep-sites") }
+      if entry.settings[UpdateSetting.linearPartOnly] != nil { words.append("--linear-part-only") }
       if entry.settings[UpdateSetting.repeatedData] != nil { words.append("--allow-repeated-data") }
       if let label = entry.label { words += Self.flag("--label", label) }
       if entry.seed != 0 { words += ["--seed", String(entry.seed)] }

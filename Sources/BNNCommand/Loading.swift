@@ -99,6 +99,15 @@ func loadPosterior(_ path: String) throws -> PosteriorFile {
   }
 }
 
+/// Refuses to replace a posterior that another program changed meanwhile.
+func refuseChanged(_ path: String, since digest: String) throws {
+  guard (try? PosteriorFile(path: path))?.digest == digest else {
+    throw CommandFailure(
+      ExitStatus.cannotWrite, "was changed by another program during the update; it is left as it is", file: path,
+      remedy: "run the update again")
+  }
+}
+
 /// Refuses an output that is one of the inputs.
 func refuseOutput(_ output: String, amongInputs inputs: [String]) throws {
   for input in inputs where input != "-" && sameFile(input, output) {

@@ -121,11 +121,26 @@ enum UpdateSetting {
   static let unseen = "unseen"
   static let repeatedData = "allow_repeated_data"
   static let onePass = "one_pass"
+  static let keepSites = "keep_sites"
+  static let linearPartOnly = "linear_part_only"
   static let precision = "precision"
   static let processNoise = "process_noise"
   static let forgetting = "forgetting"
   /// The structure of the posterior that mean-field inference, or weights without a posterior, took over.
   static let earlierStructure = "earlier_structure"
+}
+
+/// Whether single batches can be told from the rest later.
+struct SiteOptions: ParsableArguments {
+  @Flag(
+    name: .long,
+    help: """
+      Keep what this batch says apart in the file, so that `forget` and `merge` need no subtraction (and laplace, kalman and mean-field can \
+      forget at all). As large again as what all data said.
+      """)
+  var keepSites = false
+
+  var lineage: [String: String] { keepSites ? [UpdateSetting.keepSites: "true"] : [:] }
 }
 
 /// What is said of a posterior that is written.

@@ -25,6 +25,7 @@ struct UpdateSummary {
       ("misfit", .optional(report.misfit)), ("distance_to_optimum", .optional(report.distanceToOptimum)),
       ("shift", .optional(report.shift)), ("compression_error", .optional(report.compressionError)),
       ("curvature_drift", .optional(report.curvatureDrift)), ("dispersion", .optional(report.dispersion?.value)),
+      ("forgetting_bound", .optional(report.forgettingBound)),
       ("predictive_scale", .optional(posterior.predictiveScale)), ("bound", .optional(report.variational?.bound)),
       ("strength", .optional(report.point?.strength)), ("passes", report.point.map { .integer($0.epochs) } ?? .null),
       ("bound_standard_error", .optional(report.variational?.standardError)),
@@ -42,12 +43,14 @@ struct UpdateSummary {
     ])
     let number = posterior.lineage.count
     console.say(
-      "\(output): \(action == "fit" ? "fitted" : "update \(number)"), \(report.rows) rows"
-        + (action == "fit" ? "" : " (\(posterior.rows) in all)")
+      "\(output): \(done(number)) rows" + (action == "fit" ? "" : " (\(posterior.rows) in all)")
         + ", \(posterior.model.methodName)\(posterior.model.laplace == nil ? "" : ", \(structure)"), "
         + "\(posterior.movingWeights) weights"
         + (posterior.members.count > 1 ? " in each of \(posterior.members.count) members" : "")
         + (report.variational != nil ? "" : report.logEvidence.map { ", log evidence \(readable($0)) nats" } ?? ""))
+    if let bound = report.forgettingBound {
+      console.say("by subtraction: the relative error of that is at most \(readable(bound))")
+    }
     if let share = report.subspaceShare {
       console.say(
         "subspace: \(posterior.movingWeights) directions of \(posterior.members[0].theta.count) weights keep "
@@ -114,6 +117,15 @@ struct UpdateSummary {
       console.say(
         "the file has \(size(bytes)); an update needs about \(memory) of memory and \(cost) for every 1,000 rows"
           + (moveSeconds.map { ", and to move the linearisation point up to \(duration($0))" } ?? ""))
+    }
+  }
+
+  private func done(_ number: Int) -> String {
+    switch action {
+    case "fit": "fitted, \(report.rows)"
+    case "merge": "merged, \(report.rows) new"
+    case "forget": "forgot \(-report.rows)"
+    default: "update \(number), \(report.rows)"
     }
   }
 

@@ -114,6 +114,8 @@ public struct Posterior: Sendable, Equatable {
   public var inputs: InputSummary?
   /// Rows that are kept as they are; nil where none is.
   public var memory: RowMemory?
+  /// What single batches said, where it is kept apart; of the linear family these sum to the members' statistics.
+  public var sites: [BatchSite] = []
 
   public init(
     model: ModelDescription, normalisation: Normalisation, members: [Member], rows: Int, certificate: Certificate,
@@ -143,6 +145,7 @@ public struct Posterior: Sendable, Equatable {
     result.lineage = []
     result.inputs = nil
     result.memory = nil
+    result.sites = []
     for k in members.indices {
       let own = members[k].statistics
       result.members[k].statistics = LinearStatistics(weights: own.weights, responses: own.responses)

@@ -44,6 +44,8 @@ public struct UpdateReport: Sendable, Equatable {
   public var variational: VariationalReport?
   /// Of trained weights that were continued; nil for every other.
   public var point: PointReport?
+  /// After rows were forgotten by subtraction, the bound on the relative error that this made; nil for every other.
+  public var forgettingBound: Double?
 }
 
 /// One batch absorbed by a posterior: rows in, block by block in bounded memory, then the new posterior out.
@@ -68,14 +70,26 @@ public struct SequentialUpdate: Sendable {
   private var isMeanField = false
   /// How trained weights are continued, of a point; nil for every other.
   private var point: PointSettings?
+  /// Whether what this batch says is kept apart in the posterior (`Posterior.sites`).
+  private let keepsSite: Bool
+  /// Whether the statistics are of this batch alone, because some batches' are kept apart.
+  private let countsApart: Bool
   /// How a Laplace posterior finds the batch's optimum; may be changed until `finish`.
   public var training: TrainingSettings
   private var rows = 0
 
   /// - Parameters:
   ///   - moving: false keeps a moving tangent where it is, for this batch: exact, as a tangent is.
+  ///   - keepingSite: keeps what this batch says apart (`Posterior.sites`), as that of the lineage entry that is written next, so
+  ///     that `forgetting` and `merged` need no subtraction. In the linear family as large again as what all data said; see
+  ///     `checkKeepsSites` for what cannot.
   ///   - training: how a Laplace posterior finds the batch's optimum.
-  public init(_ prior: Posterior, moving moves: Bool = true, training: TrainingSettings = TrainingSettings()) {
+  public init(
+    _ prior: Posterior, moving moves: Bool = true, keepingSite keepsSite: Bool = false,
+    training: TrainingSettings = TrainingSettings()
+  ) {
+    self.keepsSite = keepsSite
+    countsApart = (keepsSite || !prior.sites.isEmpty) && !prior.model.method.keepsCurvature
     self.moves = moves
     self.training = training
     before = prior
@@ -86,7 +100,10 @@ public struct SequentialUpdate: Sendable {
       collected = LaplaceRows(parameters: Network(prior.model.networkOrEmpty).parameterCount)
       return
     }
-    statistics = prior.members.map(\.statistics)
+    let apart = countsApart
+    statistics = prior.members.map {
+      apart ? LinearStatistics(weights: $0.statistics.weights, responses: $0.statistics.responses) : $0.statistics
+    }
     bases = prior.members.map { prior.basis(of: $0) }
     kept = prior.members.map { _ in nil }
     if prior.model.method == .linear, let only = statistics.first {
@@ -103,9 +120,11 @@ public struct SequentialUpdate: Sendable {
   /// `kalman`, which is its prior whole.
   ///
   /// - Throws: `UpdateError.unsuitable` for any other posterior.
-  public init(meanField prior: Posterior, training: TrainingSettings = TrainingSettings()) throws {
+  public init(
+    meanField prior: Posterior, keepingSite: Bool = false, training: TrainingSettings = TrainingSettings()
+  ) throws {
     try prior.checkMeanField()
-    self.init(prior, training: training)
+    self.init(prior, keepingSite: keepingSite, training: training)
     isMeanField = true
   }
 
@@ -129,8 +148,11 @@ public struct SequentialUpdate: Sendable {
   ///
   /// - Throws: `UpdateError.unsuitable` for any other posterior, `LinearAlgebraError` for a precision that is not positive
   ///   definite.
-  public init(filtering prior: Posterior, _ settings: FilterSettings = FilterSettings()) throws {
+  public init(
+    filtering prior: Posterior, _ settings: FilterSettings = FilterSettings(), keepingSite: Bool = false
+  ) throws {
     moves = false
+    (keepsSite, countsApart) = (keepingSite, false)
     training = TrainingSettings()
     before = prior
     (statistics, bases, kept) = ([], [], [])
@@ -234,51 +256,55 @@ public struct SequentialUpdate: Sendable {
   public func finish(
     threads: Int = 1, seed: UInt64 = 0, progress: @escaping @Sendable (Double, String) -> Void = { _, _ in }
   ) throws -> (posterior: Posterior, report: UpdateReport) {
-    if let filter { return try filter.finished() }
-    if let collected, isMeanField {
-      return try before.meanFieldUpdated(
-        by: collected, training: training, threads: threads, seed: seed, progress: progress)
-    }
-    if let collected, let point {
-      return try before.pointUpdated(
-        by: collected, point, training: training, threads: threads, seed: seed, progress: progress)
-    }
-    if let collected {
-      return try before.updated(by: collected, training: training, threads: threads, seed: seed, progress: progress)
+    if keepsSite { try before.checkKeepsSites() }
+    if var result = try finishedGaussian(threads: threads, seed: seed, progress: progress) {
+      // What was kept apart is in the structure of its method.
+      if result.posterior.model.method != before.model.method { result.posterior.sites = [] }
+      if keepsSite, rows > 0 { result.posterior = try result.posterior.keepingSite(after: before) }
+      return result
     }
     var posterior = before
     posterior.rows += rows
-    let statistics = settledStatistics
+    let statistics = countsApart ? posterior.joinSites(absorbedStatistics, keeping: keepsSite) : settledStatistics
     for k in posterior.members.indices {
       posterior.members[k].statistics = statistics[k]
       posterior.members[k].statistics.normalise()
     }
-    let absorbed = posterior
-    let formed = try parallelMap(statistics.count, threads: threads) { k in
-      var own = absorbed
-      let batch = try own.form(member: k, after: before)
-      return (member: own.members[k], normalisation: own.normalisation, batch: batch)
-    }
-    posterior.members = formed.map(\.member)
-    // A network's is frozen; a linear model has one member.
-    if let first = formed.first { posterior.normalisation = first.normalisation }
-    var misfit: Double?
+    var report: UpdateReport
+    (posterior, report) = try posterior.formed(after: before, threads: threads)
+    report.subspaceShare = Posterior.mean(kept.map { $0?.share })
     if let moving {
-      (posterior, misfit) = try before.moved(
+      (posterior, report.misfit) = try before.moved(
         posterior, by: moving, staying: !moves, threads: threads, seed: seed, progress: progress)
+      report.logEvidenceTotal = Posterior.mean(posterior.members.indices.map { posterior.logEvidence(ofMember: $0) })
     }
-    let total = posterior.members.indices.map { posterior.logEvidence(ofMember: $0) }
-    return (
-      posterior,
-      UpdateReport(
-        rows: rows, logEvidence: mean(formed.map(\.batch)), logEvidenceTotal: mean(total),
-        subspaceShare: mean(kept.map { $0?.share }), misfit: misfit)
-    )
+    return (posterior, report)
   }
 
-  private func mean(_ values: [Double?]) -> Double? {
-    let present = values.compactMap { $0 }
-    return present.count == values.count && !present.isEmpty ? present.reduce(0, +) / Double(present.count) : nil
+  /// Of a Gaussian over a network's weights; nil for the linear family.
+  private func finishedGaussian(
+    threads: Int, seed: UInt64, progress: @escaping @Sendable (Double, String) -> Void
+  ) throws -> (posterior: Posterior, report: UpdateReport)? {
+    if let filter { return try filter.finished() }
+    guard let collected else { return nil }
+    if isMeanField {
+      return try before.meanFieldUpdated(
+        by: collected, training: training, threads: threads, seed: seed, progress: progress)
+    }
+    if let point {
+      return try before.pointUpdated(
+        by: collected, point, training: training, threads: threads, seed: seed, progress: progress)
+    }
+    return try before.updated(by: collected, training: training, threads: threads, seed: seed, progress: progress)
+  }
+
+  /// What this batch said so far, of an update that counts apart or of a posterior that had seen nothing.
+  var absorbedStatistics: [LinearStatistics] {
+    settledStatistics.map {
+      var own = $0
+      own.normalise()
+      return own
+    }
   }
 }
 
@@ -345,6 +371,12 @@ extension Posterior {
       let units = unitTerms(response: c, member: k, ratio: response.ratio).total
       return add(sum, response.logEvidence.map { $0 - units })
     }
+  }
+
+  /// Nil when one of them is, or there are none.
+  static func mean(_ values: [Double?]) -> Double? {
+    let present = values.compactMap { $0 }
+    return present.count == values.count && !present.isEmpty ? present.reduce(0, +) / Double(present.count) : nil
   }
 
   private func add(_ a: Double?, _ b: Double?) -> Double? { a.flatMap { a in b.map { a + $0 } } }

@@ -6,6 +6,10 @@ public enum UpdateError: Error, Equatable, Sendable, CustomStringConvertible {
   case notFinite(String)
   /// A request that does not fit this posterior or model.
   case unsuitable(String)
+  /// Posteriors that are to be merged hold the same rows.
+  case repeatedData(String)
+  /// What would come out is no posterior, or too much of it would be rounding.
+  case notAPosterior(String)
   /// Training with minibatches ended above where it began, nats a row (of mean-field inference the negative bound).
   case diverged(from: Double, to: Double)
 
@@ -22,7 +26,8 @@ public enum UpdateError: Error, Equatable, Sendable, CustomStringConvertible {
         + names.prefix(8).joined(separator: ", ") + (names.count > 8 ? ", …" : "")
         + "; update it with more rows, or fit with a prior (--prior-precision auto)"
     case .notFinite(let what): "\(what) is not finite; are there extreme values in the data?"
-    case .unsuitable(let message): message
+    case .unsuitable(let message), .repeatedData(let message): message
+    case .notAPosterior(let why): "the result would not be a posterior: \(why)"
     case .diverged(let first, let last):
       "training diverged: the loss went from \(Float(first)) to \(Float(last)) nats a row; try a smaller --learning-rate"
     }

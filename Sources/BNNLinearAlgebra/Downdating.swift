@@ -1,5 +1,5 @@
 extension InformationArray {
-  /// The array of the rows of this one without those of a part B of them: A₊ᵀA₊ = AᵀA − BᵀB, neither of which is formed.
+  /// The array of the rows of this one without those of a part B of them: A₊ᵀA₊ = AᵀA − BᵀB.
   ///
   /// With columns scaled to norm 1, A = QT where T is A itself, or ΣVᵀ of its singular values above rounding where A is not
   /// well conditioned; M = BT⁻¹ = XSYᵀ has no singular value above 1, and
@@ -7,8 +7,9 @@ extension InformationArray {
   ///     A₊ = Q₊[I − Y(I − √(I − S²))Yᵀ]T,   √(1 − s²) = √((1 − s)(1 + s))
   ///
   /// (the downdating problem of Stewart 1979, "The effects of rounding error on an algorithm for downdating a Cholesky
-  /// factorization", for a block of rows). Rounding is that of an orthogonal update of A divided by √(1 − s²), what is left of
-  /// the direction that loses most: harmless while that is far from 0, as where one of K equal parts stays.
+  /// factorization", for a block of rows): the rounding of an orthogonal update of A divided by 1 − s², what is left of the
+  /// direction that loses most; at least 1/K where one of K equal parts stays. Where a direction may lose all, 1 − s² is
+  /// rounding, and AᵀA − BᵀB is taken apart instead, good to ε‖AᵀA‖, with what is below that set to 0.
   ///
   /// - Parameters:
   ///   - part: B, of the same width.
@@ -17,7 +18,6 @@ extension InformationArray {
   /// - Throws: `LinearAlgebraError.notConverged`. O(w³).
   public func removing(_ part: InformationArray, leaving count: Int) throws(LinearAlgebraError) -> InformationArray? {
     precondition(part.width == width && count >= 0, "arrays of one width")
-    let rounding = 8 * Double(width).squareRoot() * Double.ulpOfOne
     var (a, b) = (array, part.array)
     let scale = (0..<width).map { j in
       let length = norm(a.column(j))
@@ -25,34 +25,10 @@ extension InformationArray {
     }
     a.divideColumns(by: scale)
     b.divideColumns(by: scale)
-
     guard let division = try Division(of: b, by: a) else { return nil }
-    let t = division.divisor
-    let decomposition = try SingularValueDecomposition(of: division.quotient)
-    var shrink: [Double] = []
-    var lost = 0
-    for (j, s) in decomposition.singularValues.enumerated() where s > 0 {
-      // Exactly 0 where nothing of a direction is left but rounding: its root would pass for information.
-      let tolerance = rounding * division.amplification(Array(decomposition.rightVectors.row(j)))
-      let left = (1 - s) * (1 + s)
-      guard left > -max(tolerance, 1e-10) else { return nil }
-      if left <= tolerance { lost += 1 }
-      shrink.append(1 - (left <= tolerance ? 0 : left.squareRoot()))
-    }
-    let directions = decomposition.rightVectors.rows(0..<shrink.count)
-    var product = Matrix.product(directions, t)
-    for i in shrink.indices { for j in 0..<width { product.storage[i * width + j] *= -shrink[i] } }
-    var rest = t
-    rest.accumulate(directions, product, transposeA: true)
-
     let kept = min(count, width)
-    if lost > 0 || rest.rows > kept {
-      // As many rows as there are directions, not as many as there were.
-      let reduced = try SingularValueDecomposition(of: rest)
-      let rank = min(rest.rows - lost, kept)
-      rest = reduced.rightVectors.rows(0..<rank)
-      for i in 0..<rank { for j in 0..<width { rest.storage[i * width + j] *= reduced.singularValues[i] } }
-    }
+    let benign = division.divisor.rows <= kept ? try division.rest() : nil
+    guard var rest = benign == nil ? try Self.difference(a, b, rows: kept) : benign else { return nil }
     rest.divideColumns(by: scale.map { 1 / $0 })
     var result = InformationArray(width: width)
     result.absorbOrthogonally(&rest)
@@ -62,6 +38,22 @@ extension InformationArray {
       array: Matrix(
         rows: kept, columns: width,
         storage: result.array.storage + [Double](repeating: 0, count: missing * width)))
+  }
+
+  /// At most `count` rows R with RᵀR = AᵀA − BᵀB to the rounding of AᵀA; nil when that is not positive semi-definite.
+  private static func difference(_ a: Matrix, _ b: Matrix, rows count: Int) throws(LinearAlgebraError) -> Matrix? {
+    var gram = a.gram
+    gram.accumulate(b, b, transposeA: true, scale: -1)
+    let eigen = try SymmetricEigen(of: gram)
+    let w = a.columns
+    let size = a.squaredRowNorms.reduce(0, +)
+    guard let least = eigen.values.first, least > -1e-9 * size else {
+      return w == 0 ? Matrix(rows: 0, columns: 0) : nil
+    }
+    let chosen = eigen.values.indices.filter { eigen.values[$0] > Double(w) * Double.ulpOfOne * size }.suffix(count)
+    var rest = eigen.vectors.gathering(ArraySlice(chosen))
+    for (i, k) in chosen.enumerated() { for j in 0..<w { rest[i, j] *= eigen.values[k].squareRoot() } }
+    return rest
   }
 
   /// The array of every row `times` over.
@@ -114,6 +106,24 @@ private struct Division {
     for i in 0..<rank { for j in 0..<divisor.columns { divisor[i, j] *= values[i] } }
     (self.divisor, self.quotient) = (divisor, quotient)
     amplification = { y in norm(zip(y, values).map { $0 * largest / $1 }) }
+  }
+
+  /// [I − Y(I − √(I − S²))Yᵀ]T; nil where rounding may be as large as what is left of a direction.
+  func rest() throws(LinearAlgebraError) -> Matrix? {
+    let decomposition = try SingularValueDecomposition(of: quotient)
+    let rounding = 8 * Double(divisor.columns).squareRoot() * Double.ulpOfOne
+    var shrink: [Double] = []
+    for (j, s) in decomposition.singularValues.enumerated() where s > 0 {
+      let left = (1 - s) * (1 + s)
+      guard left > 4 * rounding * amplification(Array(decomposition.rightVectors.row(j))) else { return nil }
+      shrink.append(1 - left.squareRoot())
+    }
+    let directions = decomposition.rightVectors.rows(0..<shrink.count)
+    var product = Matrix.product(directions, divisor)
+    for i in shrink.indices { for j in 0..<product.columns { product[i, j] *= -shrink[i] } }
+    var result = divisor
+    result.accumulate(directions, product, transposeA: true)
+    return result
   }
 }
 

@@ -79,8 +79,8 @@ extension MemberTensors {
     else { throw store.corrupt("its prior precision or its noise is not valid") }
     let curvature =
       model.method == .meanField
-      ? AnyCurvature.diagonal(try excess(of: shapes, from: &store))
-      : try laplaceCurvature(settings, shapes, from: &store)
+      ? AnyCurvature.diagonal(try excess(of: shapes, prefix: "\(prefix)curvature.", from: &store))
+      : try laplaceCurvature(settings, shapes, prefix: "\(prefix)curvature.", from: &store)
     let displacement =
       settings.isLinearised ? try join(network.tensors, prefix: prefix + "tangent.", from: &store) : nil
     var state = LaplaceState(
@@ -98,10 +98,9 @@ extension MemberTensors {
       laplace: state)
   }
 
-  private func laplaceCurvature(
-    _ settings: LaplaceSettings, _ shapes: [LayerShape], from store: inout TensorStore
+  func laplaceCurvature(
+    _ settings: LaplaceSettings, _ shapes: [LayerShape], prefix start: String, from store: inout TensorStore
   ) throws(PosteriorFileError) -> AnyCurvature {
-    let start = "\(prefix)curvature."
     var found: [CurvatureTensor] = []
     for name in store.remaining where name.hasPrefix(start) {
       guard let shape = store.shape(of: name) else { continue }
@@ -132,12 +131,12 @@ extension MemberTensors {
   }
 
   /// Of a mean-field posterior, 1/s² − δ: unlike a sum of squares it may be negative, and only with δ is it a precision.
-  private func excess(
-    of shapes: [LayerShape], from store: inout TensorStore
+  func excess(
+    of shapes: [LayerShape], prefix start: String, from store: inout TensorStore
   ) throws(PosteriorFileError) -> DiagonalCurvature {
     var diagonal: [Double] = []
     for (l, shape) in shapes.enumerated() {
-      diagonal += try store.take("\(prefix)curvature.\(l)", shape: [shape.parameterCount])
+      diagonal += try store.take("\(start)\(l)", shape: [shape.parameterCount])
     }
     return DiagonalCurvature(layers: shapes, diagonal: diagonal)
   }

@@ -16,9 +16,11 @@ public struct Manifest: Codable, Sendable, Equatable {
   public var members: [MemberEntry]
   public var certificate: Certificate
   public var lineage: [LineageEntry]
+  /// Batches whose part is kept apart; null where none is.
+  public var sites: [SiteEntry]?
 
   enum CodingKeys: String, CodingKey {
-    case model, normalisation, rows, members, certificate, lineage
+    case model, normalisation, rows, members, certificate, lineage, sites
     case formatVersion = "format_version"
   }
 
@@ -117,6 +119,7 @@ extension Manifest {
     rows = posterior.rows
     certificate = posterior.certificate
     lineage = posterior.lineage
+    sites = posterior.sites.isEmpty ? nil : posterior.sites.map(SiteEntry.init)
     members = posterior.members.map { member in
       MemberEntry(
         observations: member.laplace == nil ? member.statistics.observations : posterior.rows,

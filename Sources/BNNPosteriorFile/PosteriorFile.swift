@@ -30,7 +30,9 @@ public struct PosteriorFile: Sendable {
     }
     let tensors =
       posterior.members.enumerated().flatMap { k, member in
-        MemberTensors(member: k, model: posterior.model).tensors(of: member, posterior: posterior)
+        let own = MemberTensors(member: k, model: posterior.model)
+        return own.tensors(of: member, posterior: posterior)
+          + posterior.sites.flatMap { own.tensors(of: $0.parts[k], number: $0.number) }
       } + (posterior.inputs?.tensors ?? []) + (posterior.memory?.tensors ?? [])
     if let bad = tensors.first(where: { !$0.values.allSatisfy(\.isFinite) }) {
       throw UpdateError.notFinite("the tensor \(bad.name) of the new posterior")
@@ -103,6 +105,7 @@ public struct PosteriorFile: Sendable {
     for (k, entry) in manifest.members.enumerated() {
       members.append(try MemberTensors(member: k, model: manifest.model).member(from: &store, entry: entry))
     }
+    let sites = try Self.sites(manifest, members, from: &store)
     let summary =
       manifest.model.method == .movingTangent && manifest.rows > 0
       ? try InputSummary(from: &store, columns: manifest.model.schema.features.count) : nil
@@ -110,11 +113,35 @@ public struct PosteriorFile: Sendable {
     guard store.remaining.isEmpty else {
       throw .corrupt(file: name, "it holds tensors that its manifest does not explain: \(store.remaining[0])")
     }
-    posterior = Posterior(
+    var posterior = Posterior(
       model: manifest.model, normalisation: manifest.normalisation, members: members, rows: manifest.rows,
       certificate: manifest.certificate, lineage: manifest.lineage, inputs: summary, memory: memory)
+    posterior.sites = sites
+    self.posterior = posterior
     self.digest = digest
     self.manifest = manifestText
+  }
+
+  private static func sites(
+    _ manifest: Manifest, _ members: [Member], from store: inout TensorStore
+  ) throws(PosteriorFileError) -> [BatchSite] {
+    var sites: [BatchSite] = []
+    for entry in manifest.sites ?? [] {
+      guard entry.number > sites.last?.number ?? -1, entry.number <= manifest.lineage.count else {
+        throw store.corrupt("its manifest keeps batches apart that its history does not have, or not in their order")
+      }
+      var parts: [BatchSite.Part] = []
+      for (k, member) in members.enumerated() {
+        let tensors = MemberTensors(member: k, model: manifest.model)
+        parts.append(try tensors.sitePart(entry, member: k, of: member, from: &store))
+      }
+      sites.append(BatchSite(number: entry.number, parts: parts))
+    }
+    let apart = (manifest.sites ?? []).compactMap(\.observations)
+    guard apart.isEmpty || members.allSatisfy({ $0.statistics.observations == apart.reduce(0, +) }) else {
+      throw store.corrupt("the batches that it keeps apart are not all that it has seen")
+    }
+    return sites
   }
 
   private static func check(_ manifest: Manifest, _ name: String) throws(PosteriorFileError) {

@@ -1,6 +1,7 @@
 import BNNDatasets
 import BNNInference
 import BNNLinearAlgebra
+import BNNPosteriors
 import BNNTestSupport
 
 /// Rows of features and targets in their own units.
@@ -11,6 +12,13 @@ struct Rows {
   var count: Int { x.rows }
   var schema: Schema {
     Schema(features: (0..<x.columns).map { "x\($0)" }, targets: (0..<y.columns).map { "y\($0)" })
+  }
+
+  var digest: String {
+    RowDigest(
+      of: Dataset(
+        features: x.storage, featureCount: x.columns, targets: y.storage, targetCount: y.columns, rows: count)
+    ).description
   }
 
   /// The rows of these indices, in their order.
@@ -47,6 +55,37 @@ extension Posterior {
       reports.append(report)
     }
     return (posterior, reports)
+  }
+
+  /// After these batches one by one, with the lineage that a caller writes; what each says is kept apart where `keeping` says so.
+  func absorbing(_ rows: Rows, _ batches: Batches, keeping: (Int) -> Bool = { _ in false }) throws -> Posterior {
+    var posterior = self
+    for (k, batch) in batches.enumerated() {
+      let own = rows.picking(batch)
+      var update = SequentialUpdate(posterior, keepingSite: keeping(k))
+      try update.absorb(features: own.x, targets: own.y)
+      posterior = try update.finish().posterior.recording(own, action: "update")
+    }
+    return posterior
+  }
+
+  /// With a lineage entry of these rows.
+  func recording(_ rows: Rows, action: String) -> Posterior {
+    var result = self
+    result.lineage.append(
+      LineageEntry(
+        number: lineage.count + 1, action: action, rows: rows.count, rowDigest: rows.digest, method: model.methodName,
+        settings: [:], logEvidence: nil, seed: 0, version: "test", parent: nil, label: nil))
+    return result
+  }
+
+  /// Without a batch.
+  func forgetting(_ batch: Rows, linearPartOnly: Bool = false) throws -> (posterior: Posterior, report: UpdateReport) {
+    var update = SequentialUpdate(forgettingData())
+    try update.absorb(features: batch.x, targets: batch.y)
+    let entries = lineage.held.filter { $0.rowDigest == batch.digest }
+    let (posterior, report) = try forgetting(update, absorbedAs: entries, linearPartOnly: linearPartOnly)
+    return (posterior.recording(batch, action: "forget"), report)
   }
 
   /// After all rows of one batch.

@@ -121,6 +121,36 @@ struct NetworkOracle {
     let values = try SingularValueDecomposition(of: factor).singularValues
     return (ridge, y.count, values[0] / values[values.count - 1])
   }
+
+  /// Largest disagreement of a member-0 response with the posterior of all rows, in units of what rounding allows after `steps`
+  /// orthogonal updates, 10·K·√P·ε·cond, and that.
+  func disagreement(
+    _ own: Posterior, _ rows: Rows, response c: Int, steps: Int, loss: Double = 0
+  ) throws -> (ratio: Double, tolerance: Double) {
+    let response = own.members[0].responses[c]
+    guard let posterior = response.posterior else { return (.infinity, 0) }
+    let (ridge, count, condition) = try ridge(rows, response: c, ratio: response.ratio)
+    let p = Double(posterior.mean.count)
+    let tolerance = 10 * Double(steps) * p.squareRoot() * epsilon * condition + loss
+    let noise = NetworkSequenceTests.noise(ridge, count: count, response.noisePrior)
+    let mean = zip(posterior.mean, ridge.mean).map { Wide($0) - $1 }
+    let scales = ridge.mean.indices.map { j -> Double in
+      let unit = ridge.mean.indices.map { Wide($0 == j ? 1 : 0) }
+      return (Double(ridge.leverage(unit)) * noise.scaleSquared).squareRoot()
+    }
+    // The sum of squares left over is good to the rounding of the targets: δS/S = 2δρ/ρ with δρ of the order of ε‖y‖.
+    let left = 20 * Double(steps) * p.squareRoot() * epsilon
+    let explained = Double(ridge.length(ridge.mean)) / Double(ridge.squares).squareRoot()
+    let noiseTolerance = tolerance + left * explained
+    // Rounding is relative to the rows [Φ y]: to ‖y‖² = |m|²_Λ + S, which is more than |m|_Λ where little is explained.
+    let meanTolerance = tolerance * (1 + 1 / (explained * explained)).squareRoot()
+    guard posterior.noise.degreesOfFreedom == noise.degreesOfFreedom else { return (.infinity, tolerance) }
+    let ratio = max(
+      Double(ridge.length(mean) / ridge.length(ridge.mean)) / meanTolerance,
+      relativeWorst(posterior.marginalScales(), scales) / noiseTolerance,
+      relativeWorst([posterior.noise.scaleSquared], [noise.scaleSquared]) / noiseTolerance)
+    return (ratio, tolerance)
+  }
 }
 
 /// Smooth nonlinear data for small networks.

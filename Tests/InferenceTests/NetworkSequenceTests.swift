@@ -59,28 +59,8 @@ import Testing
         let sequence = try fitted.updated(rows, batches).posterior
         for c in sequence.members[0].responses.indices {
           let response = sequence.members[0].responses[c]
-          let posterior = try #require(response.posterior)
-          let (ridge, count, condition) = try oracle.ridge(rows, response: c, ratio: response.ratio)
-          let p = Double(posterior.mean.count)
-          let tolerance = 10 * Double(batches.count + 1) * p.squareRoot() * epsilon * condition
-          let noise = Self.noise(ridge, count: count, response.noisePrior)
-          let mean = zip(posterior.mean, ridge.mean).map { Wide($0) - $1 }
-          let scales = ridge.mean.indices.map { j -> Double in
-            let unit = ridge.mean.indices.map { Wide($0 == j ? 1 : 0) }
-            return (Double(ridge.leverage(unit)) * noise.scaleSquared).squareRoot()
-          }
-          // The sum of squares left over is good to the rounding of the targets: δS/S = 2δρ/ρ with δρ of the order of ε‖y‖.
-          let left = 20 * Double(batches.count + 1) * p.squareRoot() * epsilon
-          let explained = Double(ridge.length(ridge.mean)) / Double(ridge.squares).squareRoot()
-          let noiseTolerance = tolerance + left * explained
-          // Rounding is relative to the rows [Φ y]: to ‖y‖² = |m|²_Λ + S, which is more than |m|_Λ where little is explained.
-          let meanTolerance = tolerance * (1 + 1 / (explained * explained)).squareRoot()
-          let ratio = max(
-            Double(ridge.length(mean) / ridge.length(ridge.mean)) / meanTolerance,
-            relativeWorst(posterior.marginalScales(), scales) / noiseTolerance,
-            relativeWorst([posterior.noise.scaleSquared], [noise.scaleSquared]) / noiseTolerance)
+          let (ratio, tolerance) = try oracle.disagreement(sequence, rows, response: c, steps: batches.count + 1)
           #expect(ratio < 1, "seed \(seed), \(batches.count) batches, response \(c)")
-          #expect(posterior.noise.degreesOfFreedom == noise.degreesOfFreedom)
           let kappa = union.members[0].responses[c].ratio
           #expect(relativeWorst([response.ratio], [kappa]) < max(1e-10, tolerance), "seed \(seed), response \(c)")
         }

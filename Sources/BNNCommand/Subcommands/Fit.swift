@@ -136,6 +136,7 @@ struct Fit: ParsableCommand {
   @Flag(name: .long, help: "kalman with --one-pass only: single precision, at about half the time.")
   var singlePrecision = false
 
+  @OptionGroup var keeping: SiteOptions
   @OptionGroup var laplace: LaplaceOptions
   @OptionGroup var training: TrainingOptions
   @OptionGroup var variational: VariationalOptions
@@ -194,6 +195,9 @@ struct Fit: ParsableCommand {
       guard method == nil || method == Method.tangent.rawValue else {
         throw ValidationError("--subspace belongs to --method tangent")
       }
+    }
+    if keeping.keepSites, keepsCurvature || method == Method.movingTangent.rawValue {
+      throw ValidationError("--keep-sites of fit belongs to --method linear, last-layer and tangent")
     }
     if weights != nil, method == Method.movingTangent.rawValue {
       throw ValidationError("--method moving-tangent cannot weigh rows yet; use tangent with --weights")
@@ -259,8 +263,10 @@ struct Fit: ParsableCommand {
         reader, header: table.columnNames, schema: schema, prior: prior, console: console)
     }
     var posterior = fitted.posterior
+    if keeping.keepSites { posterior = try posterior.keepingFirstSite() }
     let trained = posterior.model.method != .linear && !onePass
     var settings = tables.lineageSettings(summary)
+    settings.merge(keeping.lineage) { $1 }
     if onePass {
       settings[UpdateSetting.onePass] = "true"
       if singlePrecision { settings[UpdateSetting.precision] = "single" }

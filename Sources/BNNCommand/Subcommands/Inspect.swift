@@ -115,7 +115,8 @@ struct Inspect: ParsableCommand {
     if let columns = own.members.first?.store?.statistics.weights {
       console.say("store:       what all rows said at the first linearisation point, on \(columns) columns; exact")
     }
-    console.say("rows seen:   \(own.rows) in \(own.lineage.count) \(own.lineage.count == 1 ? "batch" : "batches")")
+    let batches = own.lineage.held.count
+    console.say("rows seen:   \(own.rows) in \(batches) \(batches == 1 ? "batch" : "batches")")
     if missing.isEmpty {
       if model.likelihood.hasNoise {
         console.say("noise:       \(readable(own.noiseDeviations)) (standard deviation, target's units)")
@@ -152,14 +153,12 @@ struct Inspect: ParsableCommand {
       }
     }
     console.say("lineage:")
-    for entry in own.lineage {
+    for line in History(own.lineage).lines { console.say(line) }
+    let apart = own.sites.filter { $0.number > 0 }.map { String($0.number) }
+    if !apart.isEmpty {
       console.say(
-        "  \(entry.number). \(entry.action), \(entry.rows) rows, \(entry.method)"
-          + (entry.timeRange.map { ", \($0.joined(separator: " to "))" } ?? "")
-          + (entry.logEvidence.map {
-            ", log evidence \(entry.method == Method.meanField.rawValue ? "at least " : "")\(readable($0)) nats"
-          } ?? "")
-          + (entry.label.map { " – \($0)" } ?? ""))
+        "kept apart:  what \(apart.count == 1 ? "update" : "updates") \(apart.joined(separator: ", ")) said, for `forget` and `merge`"
+      )
     }
     let store = own.members.first?.store?.statistics
     let keptColumns = max(own.movingWeights, store?.weights ?? 0)

@@ -65,7 +65,8 @@ private final class FilterStream: @unchecked Sendable {
     self.file = file
     self.output = output
     previous = FileManager.default.contents(atPath: output).map { Array($0) }
-    update = try SequentialUpdate(filtering: file.posterior, command.filter.settings)
+    update = try SequentialUpdate(
+      filtering: file.posterior, command.filter.settings, keepingSite: command.keeping.keepSites)
   }
 
   var rows: Int { lock.withLock { summary.rows } }
@@ -125,6 +126,7 @@ private final class FilterStream: @unchecked Sendable {
     let prior = file.posterior
     var settings = command.tables.lineageSettings(summary, command.levels)
     settings.merge(command.filter.lineage) { $1 }
+    settings.merge(command.keeping.lineage) { $1 }
     do {
       if try command.isRepeated(summary, prior.lineage) { settings[UpdateSetting.repeatedData] = "true" }
     } catch {
@@ -141,7 +143,7 @@ private final class FilterStream: @unchecked Sendable {
           timeRange: timeRange)
       ]
     let (bytes, digest) = try PosteriorFile.encode(next)
-    if command.destination.inPlace { try command.refuseChanged(written?.digest ?? file.digest) }
+    if command.destination.inPlace { try refuseChanged(command.posterior, since: written?.digest ?? file.digest) }
     try AtomicFile.write(bytes, to: output, replacing: command.destination.replaces || written != nil)
     written = (digest, summary.rows)
     return (next, report, bytes.count)

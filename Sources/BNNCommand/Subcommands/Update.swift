@@ -18,6 +18,7 @@ struct Update: ParsableCommand {
   @Flag(name: .long, help: "Absorb rows that the lineage says were absorbed before.")
   var allowRepeatedData = false
 
+  @OptionGroup var keeping: SiteOptions
   @OptionGroup var filter: FilterOptions
   @OptionGroup var training: TrainingOptions
   @OptionGroup var variational: VariationalOptions
@@ -44,6 +45,7 @@ struct Update: ParsableCommand {
     }
     try AtomicFile.check(output, replacing: destination.replaces)
     let prior = file.posterior
+    if keeping.keepSites { try prior.checkKeepsSites() }
     if filter.filters(prior, method: properties.method) {
       try variational.refuseUnused()
       try point.refuseUnused()
@@ -63,10 +65,13 @@ struct Update: ParsableCommand {
     // How many rows there are is known when they are read; the choice between second-order steps and Adam can wait.
     var update =
       try pointSettings.map { try SequentialUpdate(point: $0, of: prior, training: training.settings(point.optimizer)) }
-      ?? (isMeanField ? SequentialUpdate(meanField: prior) : SequentialUpdate(prior, moving: !stays))
+      ?? (isMeanField
+        ? SequentialUpdate(meanField: prior, keepingSite: keeping.keepSites)
+        : SequentialUpdate(prior, moving: !stays, keepingSite: keeping.keepSites))
     let summary = try absorb(reader, into: &update, threads: global.workers, console: console)
     var settings = tables.lineageSettings(summary, levels)
     if try isRepeated(summary, prior.lineage) { settings[UpdateSetting.repeatedData] = "true" }
+    settings.merge(keeping.lineage) { $1 }
     if isLaplace {
       update.training = training.settings(rows: summary.rows, weights: prior.members[0].theta.count)
       settings.merge(TrainingOptions.lineage(update.training)) { $1 }
@@ -95,7 +100,7 @@ struct Update: ParsableCommand {
           timeRange: reader.timeRange.map { [$0.first, $0.last] })
       ]
     let (bytes, _) = try PosteriorFile.encode(next)
-    if destination.inPlace { try refuseChanged(file.digest) }
+    if destination.inPlace { try refuseChanged(posterior, since: file.digest) }
     try AtomicFile.write(bytes, to: output, replacing: destination.replaces)
     if summary.rows > prior.rows, prior.model.method != .linear,
       prior.model.method != .movingTangent, !prior.model.method.keepsCurvature
@@ -110,43 +115,21 @@ struct Update: ParsableCommand {
       seconds: Date().timeIntervalSince(started))
   }
 
-  /// Refuses to replace a posterior that another program changed meanwhile.
-  func refuseChanged(_ digest: String) throws {
-    guard (try? PosteriorFile(path: posterior))?.digest == digest else {
-      throw CommandFailure(
-        ExitStatus.cannotWrite, "was changed by another program during the update; it is left as it is",
-        file: posterior,
-        remedy: "run the update again")
-    }
-  }
-
   /// Whether the rows were absorbed before, which is refused unless it is allowed.
   func isRepeated(_ batch: BatchSummary, _ lineage: [LineageEntry]) throws -> Bool {
-    guard let earlier = repeatedData(batch, lineage) else { return false }
+    guard let earlier = lineage.batches(rows: batch.rows, digest: batch.digest), let first = earlier.first,
+      let last = earlier.last
+    else { return false }
     guard allowRepeatedData else {
       throw CommandFailure(
-        ExitStatus.found, "these rows were absorbed before: \(earlier)", file: data,
+        ExitStatus.found,
+        "these rows were absorbed before: they are "
+          + (first == last ? "the batch of update \(first.number)" : "updates \(first.number) to \(last.number)"),
+        file: data,
         remedy: "counting data twice makes a posterior too sure; --allow-repeated-data absorbs them again",
         refused: "repeated_data")
     }
     return true
-  }
-
-  /// Which earlier batch, or run of earlier batches, the rows of this batch are; nil when none.
-  private func repeatedData(_ batch: BatchSummary, _ lineage: [LineageEntry]) -> String? {
-    for first in lineage.indices {
-      var rows = 0
-      var digest = RowDigest()
-      for last in first..<lineage.count {
-        guard let own = RowDigest(hex: lineage[last].rowDigest) else { break }
-        rows += lineage[last].rows
-        digest.add(own)
-        guard rows == batch.rows, digest == batch.digest else { continue }
-        return first == last
-          ? "they are the batch of update \(first + 1)" : "they are updates \(first + 1) to \(last + 1)"
-      }
-    }
-    return nil
   }
 }
 
