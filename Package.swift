@@ -83,7 +83,9 @@ let package = Package(
       name: "ProbabilityTests", dependencies: ["BNNProbability", "BNNTestSupport", "CGSL", "CVectorLoops"],
       exclude: ["Fixtures"]),
     .testTarget(name: "SafetensorsTests", dependencies: ["BNNSafetensors"], exclude: ["Fixtures"]),
-    .testTarget(name: "DatasetsTests", dependencies: ["BNNDatasets"], exclude: ["Fixtures"]),
+    .testTarget(
+      name: "DatasetsTests", dependencies: ["BNNDatasets", "BNNLinearAlgebra", "BNNProbability", "BNNTestSupport"],
+      exclude: ["Fixtures"]),
     .testTarget(
       name: "ModelsTests", dependencies: ["BNNModels", "BNNLinearAlgebra", "BNNProbability", "BNNTestSupport"],
       exclude: ["Fixtures"]),

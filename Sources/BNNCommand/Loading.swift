@@ -17,18 +17,25 @@ extension Dataset {
 struct BatchSummary {
   var rows = 0
   var digest = RowDigest()
+  /// A sample of the rows' fingerprints; nil where none is wanted.
+  var sketch: RowSketch?
   var dropped = 0
   /// Rows with a level never seen before.
   var unseen = 0
 
   mutating func add(_ block: Dataset) {
     rows += block.rows
-    digest.add(block)
+    block.forEachRowHash { add($0) }
   }
 
   mutating func add(_ buffer: RowBuffer, from first: Int) {
     rows += buffer.rows - first
-    digest.add(buffer, from: first)
+    buffer.forEachRowHash(from: first) { add($0) }
+  }
+
+  @inline(__always) private mutating func add(_ hash: RowHash) {
+    digest.add(hash)
+    sketch?.add(hash)
   }
 
   /// What the reader left out or had to interpret, once it has given all rows.
@@ -54,9 +61,9 @@ extension DataOptions {
 /// Reads a table block by block into a sequential update; one pass, bounded memory.
 func absorb(
   _ reader: DatasetReader, into update: inout SequentialUpdate, threads: Int, console: Console,
-  expected: Set<String> = []
+  sketch: RowSketch? = nil, expected: Set<String> = []
 ) throws -> BatchSummary {
-  var summary = BatchSummary()
+  var summary = BatchSummary(sketch: sketch)
   if update.takesBuffers, reader.isPlain {
     var buffer = RowBuffer()
     let width = reader.featureCount + reader.targetCount
@@ -85,6 +92,28 @@ func absorb(
   console.clearProgress()
   remark(on: reader, console, expected: expected)
   return summary
+}
+
+extension Posterior {
+  /// The sample that a batch needs to be compared with the rows so far; nil where none is kept.
+  var batchSketch: RowSketch? { rowSketch.map { RowSketch(comparableTo: $0) } }
+
+  /// About how many rows of a batch it holds; nil where no sample is kept. Words on stderr when they are more than the earlier
+  /// rows' own duplicates explain.
+  func repeatedRows(_ batch: BatchSummary, file: String, _ console: Console) throws -> RepeatedRows? {
+    guard let earlier = rowSketch, let own = batch.sketch else { return nil }
+    let repeated = try RepeatedRows(own, rows: batch.rows, in: earlier)
+    guard repeated.isSurprising else { return repeated }
+    let error = repeated.standardError
+    console.note(
+      "\(file): about \(Int(min(repeated.estimate, Double(batch.rows)).rounded())) of these \(batch.rows) rows "
+        + (error > 0 ? "(± \(readable(error))) " : "")
+        + "seem to be in the posterior already, where the earlier rows' own duplicates "
+        + "would explain \(Int(repeated.expected.rounded())) (p = \(String(format: "%.1g", repeated.pValue))); what is counted twice makes a "
+        + "posterior too sure: leave them out, or start again from the posterior before (`bnn-update forget` takes this batch out)"
+    )
+    return repeated
+  }
 }
 
 /// The posterior in a file. Whoever names a table there is told the order of the arguments.

@@ -10,6 +10,8 @@ struct UpdateSummary {
   let output: String
   let bytes: Int
   let seconds: Double
+  /// Of an update of a posterior that keeps a sample of its rows; nil for every other.
+  var repeated: RepeatedRows?
 
   func print(_ console: Console) {
     console.result([
@@ -25,6 +27,9 @@ struct UpdateSummary {
       ("misfit", .optional(report.misfit)), ("distance_to_optimum", .optional(report.distanceToOptimum)),
       ("shift", .optional(report.shift)), ("compression_error", .optional(report.compressionError)),
       ("curvature_drift", .optional(report.curvatureDrift)), ("dispersion", .optional(report.dispersion?.value)),
+      ("repeated_rows_estimate", .optional(repeated?.estimate)),
+      ("repeated_rows_standard_error", .optional(repeated?.standardError)),
+      ("repeated_rows_expected", .optional(repeated?.expected)), ("repeated_rows_p_value", .optional(repeated?.pValue)),
       ("forgetting_bound", .optional(report.forgettingBound)),
       ("predictive_scale", .optional(posterior.predictiveScale)), ("bound", .optional(report.variational?.bound)),
       ("strength", .optional(report.point?.strength)), ("passes", report.point.map { .integer($0.epochs) } ?? .null),

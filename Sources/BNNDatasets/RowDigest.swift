@@ -1,11 +1,8 @@
-import CXXHash
-
 /// A fingerprint of a set of rows that does not depend on their order.
 ///
-///     digest = Σ over rows of XXH3-128(bytes of the row)   modulo 2^128
+///     digest = Σ over rows of the row's hash (`RowHash`)   modulo 2^128
 ///
-/// The bytes of a row are its features (a category as its inputs of 0 and 1), then its targets, in the order of the schema,
-/// then its weight if there are weights, each a little-endian double; −0 counts as +0. A row that comes twice counts twice. Digests of disjoint parts add up to the digest of the union.
+/// A row that comes twice counts twice. Digests of disjoint parts add up to the digest of the union.
 /// It finds accidents, as a file absorbed twice; it does not resist forgery.
 public struct RowDigest: Hashable, Sendable, Codable, CustomStringConvertible {
   private var high: UInt64 = 0
@@ -42,44 +39,13 @@ public struct RowDigest: Hashable, Sendable, Codable, CustomStringConvertible {
   /// Adds the rows of a data set.
   ///
   /// - Complexity: O(rows × columns).
-  public mutating func add(_ data: Dataset) {
-    let (inputs, outputs) = (data.featureCount, data.targetCount)
-    let weights = data.weights ?? []
-    var row = [Double](repeating: 0, count: inputs + outputs + (data.weights == nil ? 0 : 1))
-    data.features.withUnsafeBufferPointer { features in
-      data.targets.withUnsafeBufferPointer { targets in
-        for index in 0..<data.rows {
-          let hash = row.withUnsafeMutableBufferPointer { row in
-            for column in 0..<inputs { row[column] = canonical(features[index * inputs + column]) }
-            for column in 0..<outputs { row[inputs + column] = canonical(targets[index * outputs + column]) }
-            if index < weights.count { row[inputs + outputs] = canonical(weights[index]) }
-            return XXH3_128bits(row.baseAddress, row.count * MemoryLayout<Double>.size)
-          }
-          add(high: hash.high64, low: hash.low64)
-        }
-      }
-    }
-  }
+  public mutating func add(_ data: Dataset) { data.forEachRowHash { add($0) } }
 
   /// Adds the rows of a buffer from one on. O(rows × columns).
-  public mutating func add(_ buffer: RowBuffer, from first: Int = 0) {
-    let size = buffer.columns * MemoryLayout<Double>.size
-    buffer.withUnsafeValues { values in
-      var row = [UInt64](repeating: 0, count: buffer.columns)
-      let bytes = UnsafeRawBufferPointer(values)
-      for index in first..<max(first, buffer.rows) {
-        let own = bytes.baseAddress.map { $0 + index * size }
-        let hash =
-          UInt16(littleEndian: 1) == 1
-          ? XXH3_128bits(own, size)
-          : row.withUnsafeMutableBufferPointer { row in
-            for j in row.indices { row[j] = values[index * row.count + j].bitPattern.littleEndian }
-            return XXH3_128bits(row.baseAddress, size)
-          }
-        add(high: hash.high64, low: hash.low64)
-      }
-    }
-  }
+  public mutating func add(_ buffer: RowBuffer, from first: Int = 0) { buffer.forEachRowHash(from: first) { add($0) } }
+
+  /// Adds a row.
+  @inline(__always) public mutating func add(_ hash: RowHash) { add(high: hash.high, low: hash.low) }
 
   /// Adds the rows another digest was made of.
   public mutating func add(_ other: RowDigest) {
@@ -90,11 +56,6 @@ public struct RowDigest: Hashable, Sendable, Codable, CustomStringConvertible {
     let (sum, carry) = low.addingReportingOverflow(otherLow)
     low = sum
     high = high &+ otherHigh &+ (carry ? 1 : 0)
-  }
-
-  /// Adding zero turns −0 into +0 and leaves every other number as it is; bytes in little-endian order.
-  @inline(__always) private func canonical(_ value: Double) -> Double {
-    Double(bitPattern: (value + 0).bitPattern.littleEndian)
   }
 
   // MARK: Codable

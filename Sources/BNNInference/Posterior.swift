@@ -114,6 +114,8 @@ public struct Posterior: Sendable, Equatable {
   public var inputs: InputSummary?
   /// Rows that are kept as they are; nil where none is.
   public var memory: RowMemory?
+  /// A sample of the rows' fingerprints, written by the caller as the lineage is; nil where none is kept.
+  public var rowSketch: RowSketch?
   /// What single batches said, where it is kept apart; of the linear family these sum to the members' statistics.
   public var sites: [BatchSite] = []
 
@@ -146,6 +148,7 @@ public struct Posterior: Sendable, Equatable {
     result.inputs = nil
     result.memory = nil
     result.sites = []
+    result.rowSketch = nil
     for k in members.indices {
       let own = members[k].statistics
       result.members[k].statistics = LinearStatistics(weights: own.weights, responses: own.responses)

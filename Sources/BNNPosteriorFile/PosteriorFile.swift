@@ -1,3 +1,4 @@
+import BNNDatasets
 import BNNInference
 import BNNModels
 import BNNSafetensors
@@ -34,6 +35,7 @@ public struct PosteriorFile: Sendable {
         return own.tensors(of: member, posterior: posterior)
           + posterior.sites.flatMap { own.tensors(of: $0.parts[k], number: $0.number) }
       } + (posterior.inputs?.tensors ?? []) + (posterior.memory?.tensors ?? [])
+      + (posterior.rowSketch?.tensors ?? [])
     if let bad = tensors.first(where: { !$0.values.allSatisfy(\.isFinite) }) {
       throw UpdateError.notFinite("the tensor \(bad.name) of the new posterior")
     }
@@ -110,6 +112,7 @@ public struct PosteriorFile: Sendable {
       manifest.model.method == .movingTangent && manifest.rows > 0
       ? try InputSummary(from: &store, columns: manifest.model.schema.features.count) : nil
     let memory = try RowMemory(from: &store, model: manifest.model, seen: manifest.rows)
+    let sketch = try RowSketch(from: &store)
     guard store.remaining.isEmpty else {
       throw .corrupt(file: name, "it holds tensors that its manifest does not explain: \(store.remaining[0])")
     }
@@ -117,6 +120,7 @@ public struct PosteriorFile: Sendable {
       model: manifest.model, normalisation: manifest.normalisation, members: members, rows: manifest.rows,
       certificate: manifest.certificate, lineage: manifest.lineage, inputs: summary, memory: memory)
     posterior.sites = sites
+    posterior.rowSketch = sketch
     self.posterior = posterior
     self.digest = digest
     self.manifest = manifestText

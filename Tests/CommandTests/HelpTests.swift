@@ -128,9 +128,13 @@ enum Readme {
 
   @Test("the commands of every day, on a small table, and the Python that reads their file")
   func everyDay() throws {
-    var table = Table.smooth(rows: 140, seed: 6)
+    var table = Table.smooth(rows: 180, seed: 6)
     table.names = table.names.map { $0 == "y" ? "price" : $0 }
-    for (name, rows) in [("d1", 0..<60), ("d2", 60..<90), ("held_out", 90..<120), ("new", 120..<140)] {
+    let parts = [
+      ("d1", 0..<60), ("d2", 60..<90), ("held_out", 90..<120), ("new", 120..<140), ("monday", 140..<160),
+      ("tuesday", 160..<180),
+    ]
+    for (name, rows) in parts {
       folder.write("\(name).csv", table[rows].csv())
     }
     let commands = try Readme.blocks("sh").flatMap { $0.split(separator: "\n") }.filter {

@@ -86,7 +86,7 @@ extension Fit {
       console.clearProgress()
       return (fitted, summary)
     }
-    var summary = BatchSummary()
+    var summary = BatchSummary(sketch: newSketch)
     let rows = try CompactRows(readingAll: reader) { summary.add($0) }
     let count = rows.rows
     try finish(&summary, reader, rows: count, header: header, console)

@@ -136,6 +136,14 @@ struct Fit: ParsableCommand {
   @Flag(name: .long, help: "kalman with --one-pass only: single precision, at about half the time.")
   var singlePrecision = false
 
+  @Flag(
+    name: .long,
+    help: """
+      Keep no sample of the rows' fingerprints (up to 1,024, 16 kB), by which updates warn of rows that were absorbed before; whoever \
+      has a row of the sample can tell from the file that it was seen.
+      """)
+  var noRowSketch = false
+
   @OptionGroup var keeping: SiteOptions
   @OptionGroup var laplace: LaplaceOptions
   @OptionGroup var training: TrainingOptions
@@ -232,6 +240,9 @@ struct Fit: ParsableCommand {
       ? .reference(intercept: !noIntercept) : .full
   }
 
+  /// Of no rows; nil where none is wanted.
+  var newSketch: RowSketch? { noRowSketch ? nil : RowSketch() }
+
   /// Fits, writes the file, and returns what there is to say.
   func execute(_ console: Console) throws -> UpdateSummary {
     let started = Date()
@@ -256,13 +267,15 @@ struct Fit: ParsableCommand {
       var update = SequentialUpdate(
         .linear(schema: schema, intercept: !noIntercept, standardised: normalisationRule(.csv) != .none, prior: prior))
       summary = try absorb(
-        reader, into: &update, threads: global.workers, console: console, expected: Set(unused(table.columnNames)))
+        reader, into: &update, threads: global.workers, console: console, sketch: newSketch,
+        expected: Set(unused(table.columnNames)))
       fitted = try update.finish(threads: global.workers)
     } else {
       (fitted, summary) = try fitNetwork(
         reader, header: table.columnNames, schema: schema, prior: prior, console: console)
     }
     var posterior = fitted.posterior
+    posterior.rowSketch = summary.sketch
     if keeping.keepSites { posterior = try posterior.keepingFirstSite() }
     let trained = posterior.model.method != .linear && !onePass
     var settings = tables.lineageSettings(summary)
@@ -370,7 +383,7 @@ struct Fit: ParsableCommand {
     _ reader: DatasetReader, header: [String], _ console: Console
   ) throws -> (dataset: Dataset, summary: BatchSummary) {
     let dataset = try Dataset(readingAll: reader)
-    var summary = BatchSummary()
+    var summary = BatchSummary(sketch: newSketch)
     summary.add(dataset)
     try finish(&summary, reader, rows: dataset.rows, header: header, console)
     return (dataset, summary)

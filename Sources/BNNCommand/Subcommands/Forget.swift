@@ -48,7 +48,7 @@ struct Forget: ParsableCommand {
       path: data, labels: labels.file, schema: own.model.schema, options: levels.apply(to: tables.options),
       readsTime: true)
     var batch = SequentialUpdate(own.forgettingData())
-    let summary = try absorb(reader, into: &batch, threads: global.workers, console: console)
+    let summary = try absorb(reader, into: &batch, threads: global.workers, console: console, sketch: own.batchSketch)
     guard let entries = own.lineage.batches(rows: summary.rows, digest: summary.digest) else {
       throw CommandFailure(
         ExitStatus.badData,
@@ -57,6 +57,7 @@ struct Forget: ParsableCommand {
     }
     var (next, report) = try own.forgetting(
       batch, absorbedAs: entries, linearPartOnly: linearPartOnly, threads: global.workers)
+    if let gone = summary.sketch { next.rowSketch?.remove(gone) }
     for (k, entry) in entries.enumerated() {
       next.lineage.append(
         LineageEntry(

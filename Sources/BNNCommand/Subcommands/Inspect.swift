@@ -178,6 +178,12 @@ struct Inspect: ParsableCommand {
         "memory:      \(memory.rows) \(memory.rows == 1 ? "row" : "rows") of the data are kept in the file, as they are"
       )
     }
+    if let sketch = own.rowSketch {
+      let kept = sketch.counts.count
+      console.say(
+        "row sketch:  fingerprints of \(sketch.rate < 1 ? "a sample of " : "")\(kept) \(kept == 1 ? "row" : "rows"): whoever has one of these rows can "
+          + "tell that it was seen (fit --no-row-sketch keeps none)")
+    }
     if let inputs = own.inputs {
       let (all, exact) = (inputs.levels.count, inputs.isDiscrete.count { $0 })
       let components = inputs.mixture.components

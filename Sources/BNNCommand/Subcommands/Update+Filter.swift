@@ -41,7 +41,8 @@ extension Update {
     let saved = try stream.save(reader)
     return UpdateSummary(
       action: "update", posterior: saved.posterior, report: saved.report, output: output, bytes: saved.bytes,
-      seconds: Date().timeIntervalSince(started))
+      seconds: Date().timeIntervalSince(started),
+      repeated: allowRepeatedData ? nil : try prior.repeatedRows(stream.batch, file: reader.file, console))
   }
 }
 
@@ -53,7 +54,7 @@ private final class FilterStream: @unchecked Sendable {
   private let file: PosteriorFile
   private let output: String
   private var update: SequentialUpdate
-  private var summary = BatchSummary()
+  private var summary: BatchSummary
   private var timeRange: [String]?
   /// Digest of what is in the output, once this update has written it; its rows.
   private var written: (digest: String, rows: Int)?
@@ -64,12 +65,14 @@ private final class FilterStream: @unchecked Sendable {
     self.command = command
     self.file = file
     self.output = output
+    summary = BatchSummary(sketch: file.posterior.batchSketch)
     previous = FileManager.default.contents(atPath: output).map { Array($0) }
     update = try SequentialUpdate(
       filtering: file.posterior, command.filter.settings, keepingSite: command.keeping.keepSites)
   }
 
   var rows: Int { lock.withLock { summary.rows } }
+  var batch: BatchSummary { lock.withLock { summary } }
 
   /// How many rows may come before the posterior is written again.
   var rowsToSave: Int {
@@ -142,6 +145,7 @@ private final class FilterStream: @unchecked Sendable {
           seed: command.global.seed, version: libraryVersion, parent: file.digest, label: command.destination.label,
           timeRange: timeRange)
       ]
+    next.rowSketch = prior.rowSketch.map { $0.with(summary.sketch) }
     let (bytes, digest) = try PosteriorFile.encode(next)
     if command.destination.inPlace { try refuseChanged(command.posterior, since: written?.digest ?? file.digest) }
     try AtomicFile.write(bytes, to: output, replacing: command.destination.replaces || written != nil)

@@ -68,9 +68,11 @@ struct Update: ParsableCommand {
       ?? (isMeanField
         ? SequentialUpdate(meanField: prior, keepingSite: keeping.keepSites)
         : SequentialUpdate(prior, moving: !stays, keepingSite: keeping.keepSites))
-    let summary = try absorb(reader, into: &update, threads: global.workers, console: console)
+    let summary = try absorb(
+      reader, into: &update, threads: global.workers, console: console, sketch: prior.batchSketch)
     var settings = tables.lineageSettings(summary, levels)
-    if try isRepeated(summary, prior.lineage) { settings[UpdateSetting.repeatedData] = "true" }
+    let isAllowed = try isRepeated(summary, prior.lineage)
+    if isAllowed { settings[UpdateSetting.repeatedData] = "true" }
     settings.merge(keeping.lineage) { $1 }
     if isLaplace {
       update.training = training.settings(rows: summary.rows, weights: prior.members[0].theta.count)
@@ -99,6 +101,7 @@ struct Update: ParsableCommand {
           label: destination.label, subspaceShare: report.subspaceShare,
           timeRange: reader.timeRange.map { [$0.first, $0.last] })
       ]
+    next.rowSketch = prior.rowSketch.map { $0.with(summary.sketch) }
     let (bytes, _) = try PosteriorFile.encode(next)
     if destination.inPlace { try refuseChanged(posterior, since: file.digest) }
     try AtomicFile.write(bytes, to: output, replacing: destination.replaces)
@@ -112,7 +115,8 @@ struct Update: ParsableCommand {
     }
     return UpdateSummary(
       action: "update", posterior: next, report: report, output: output, bytes: bytes.count,
-      seconds: Date().timeIntervalSince(started))
+      seconds: Date().timeIntervalSince(started),
+      repeated: isAllowed || allowRepeatedData ? nil : try prior.repeatedRows(summary, file: data, console))
   }
 
   /// Whether the rows were absorbed before, which is refused unless it is allowed.

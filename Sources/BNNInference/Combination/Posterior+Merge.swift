@@ -1,3 +1,4 @@
+import BNNDatasets
 import BNNLinearAlgebra
 import BNNModels
 import BNNPosteriors
@@ -121,10 +122,23 @@ struct Merge: Sendable {
         return own
       }
     }
+    result.rowSketch = rowSketch
     let order: [Certificate.Update] = [.exact, .approximate, .reconstructed]
     let worst = shards.map { order.firstIndex(of: $0.certificate.update) ?? 0 }.max() ?? 0
     result.certificate.update = order[max(worst, order.firstIndex(of: start.certificate.update) ?? 0)]
     return result
+  }
+
+  /// The sample of all rows; nil where one of them keeps none.
+  private var rowSketch: RowSketch? {
+    guard let before = start.rows == 0 ? start.rowSketch ?? RowSketch() : start.rowSketch else { return nil }
+    var sum = RowSketch()
+    for shard in shards {
+      guard let own = shard.rowSketch else { return nil }
+      sum.add(own)
+    }
+    sum.remove(before, times: shards.count - 1)
+    return sum
   }
 
   /// Says in the certificate how the merge was done.
