@@ -11,7 +11,7 @@
 /// What it reveals: whoever has a row can tell whether it was seen, if it is in the sample. The rows cannot be read from it, unless
 /// there are so few possible ones that all can be tried.
 public struct RowSketch: Sendable, Equatable {
-  /// Rows of the sample at most: 16 kilobytes in a file.
+  /// Rows of the sample at most: 8 kilobytes in a file, 16 more where all of them came several times.
   public static let capacity = 1024
   /// Fingerprints are whole numbers below this, the 53 highest bits of the row's digest: a file's numbers are doubles.
   public static let range: UInt64 = 1 << 53

@@ -139,7 +139,7 @@ struct Fit: ParsableCommand {
   @Flag(
     name: .long,
     help: """
-      Keep no sample of the rows' fingerprints (up to 1,024, 16 kB), by which updates warn of rows that were absorbed before; whoever \
+      Keep no sample of the rows' fingerprints (up to 1,024, about 8 kB), by which updates warn of rows that were absorbed before; whoever \
       has a row of the sample can tell from the file that it was seen.
       """)
   var noRowSketch = false
