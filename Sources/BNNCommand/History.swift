@@ -38,29 +38,26 @@ struct History {
 
   /// One line an entry, branches indented.
   var lines: [String] {
-    entries.indices.map { i in
-      let entry = entries[i]
-      let what: String
-      if let ends = ends[i] {
-        what =
-          "merge of updates \(ends.map { $0 < 0 ? "–" : String($0 + 1) }.joined(separator: ", "))"
-          + (parents[i] >= 0 ? " since \(parents[i] + 1)" : "") + ", \(entry.rows) rows"
-      } else {
-        what = "\(entry.action), \(entry.rows) rows"
-      }
-      let branches = i > 0 && parents[i] != i - 1 && !entry.merges
-      return String(repeating: "  ", count: depths[i] + 1) + "\(entry.number). \(what)"
-        + (branches ? parents[i] < 0 ? ", apart" : ", from \(parents[i] + 1)" : "")
-        + ", \(entry.method)"
-        + (entry.timeRange.map { ", \($0.joined(separator: " to "))" } ?? "")
-        + (entry.logEvidence.map {
-          ", log evidence \(entry.method == Method.meanField.rawValue ? "at least " : "")\(readable($0)) nats"
-        } ?? "") + (entry.label.map { " – \($0)" } ?? "") + (isForgotten(i) ? " (forgotten since)" : "")
-    }
+    let held = Set(entries.held.map(\.number))
+    return entries.indices.map { i in line(i, isHeld: held.contains(entries[i].number)) }
   }
 
-  private func isForgotten(_ i: Int) -> Bool {
+  private func line(_ i: Int, isHeld: Bool) -> String {
     let entry = entries[i]
-    return !entry.forgets && !entry.merges && !entries.held.contains(entry)
+    var what = "\(entry.action), \(entry.rows) rows"
+    if let ends = ends[i] {
+      let shards = ends.map { $0 < 0 ? "–" : String($0 + 1) }.joined(separator: ", ")
+      what = "merge of updates \(shards)" + (parents[i] >= 0 ? " since \(parents[i] + 1)" : "") + ", \(entry.rows) rows"
+    }
+    if i > 0, parents[i] != i - 1, !entry.merges { what += parents[i] < 0 ? ", apart" : ", from \(parents[i] + 1)" }
+    what += ", \(entry.method)"
+    if let range = entry.timeRange { what += ", \(range.joined(separator: " to "))" }
+    if let evidence = entry.logEvidence {
+      what += ", log evidence \(entry.method == Method.meanField.rawValue ? "at least " : "")\(readable(evidence)) nats"
+    }
+    if let label = entry.label { what += " – \(label)" }
+    let isForgotten = !isHeld && !entry.forgets && !entry.merges
+    return String(repeating: "  ", count: depths[i] + 1) + "\(entry.number). \(what)"
+      + (isForgotten ? " (forgotten since)" : "")
   }
 }

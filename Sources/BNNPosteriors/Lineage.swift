@@ -2,7 +2,8 @@
 public struct LineageEntry: Codable, Sendable, Equatable {
   /// 1 is the fit.
   public var number: Int
-  /// `fit` or `update`.
+  /// `fit`, `update`, `merge` or `forget`. A merge stands behind the entries of the posteriors that it put together, and has
+  /// their rows once more; a `forget` takes the newest entry of its rows and digest before it away.
   public var action: String
   /// Data rows of this batch.
   public var rows: Int
@@ -13,7 +14,7 @@ public struct LineageEntry: Codable, Sendable, Equatable {
   /// Settings of this update that are not properties of the posterior.
   public var settings: [String: String]
   /// log p(this batch | everything before), nats, in target units, under the hyper-parameters held before it; null
-  /// where improper.
+  /// where improper. Of rows that were forgotten its negative, given those that stay.
   public var logEvidence: Double?
   /// The share of this batch's squared derivatives that a tangent's subspace keeps; null without a subspace.
   public var subspaceShare: Double?

@@ -21,7 +21,9 @@ struct MergeCommandTests {
   }
 
   /// Files, processes and the command change nothing of E4: the bound of `MergeTests`, rounded up.
-  @Test("shards that were updated apart are one process", arguments: [true, false], methods)
+  @Test(
+    "shards that were updated apart are one process", arguments: [true, false],
+    methods + [["--method", "tangent", "--members", "2"]])
   func shards(keeping: Bool, method: [String]) {
     let flag = keeping ? ["--keep-sites"] : []
     folder.run(["fit", "D1.csv", "--target", "y", "--hidden", "4", "-o", "p1"] + method).succeeded()

@@ -134,6 +134,34 @@ import Testing
     #expect(merged.lineage.map(\.rowDigest) == single.lineage.map(\.rowDigest))
   }
 
+  /// Rows with weights of their own: what shards said, and Σ log w, are those of one process.
+  @Test(arguments: [true, false]) func weightedRows(keeping: Bool) throws {
+    var gen = Gen(seed: 12)
+    let rows = Design.plain.rows(&gen)
+    let weights = gen.normals(rows.count).map { 0.5 + $0 * $0 }
+    func absorbed(_ own: Posterior, _ part: Range<Int>) throws -> Posterior {
+      var update = SequentialUpdate(own, keepingSite: keeping)
+      let chosen = rows.picking(part)
+      try update.absorb(features: chosen.x, targets: chosen.y, weights: Array(weights[part]))
+      return try update.finish().posterior.recording(chosen, action: "update")
+    }
+    let prior = try absorbed(.linear(schema: rows.schema), 0..<8)
+    let merged = try Posterior.merged([absorbed(prior, 8..<16), absorbed(prior, 16..<25)], prior: prior).posterior
+    let single = try absorbed(absorbed(prior, 8..<16), 16..<25)
+    #expect(try PosteriorDifference(merged, single).isWithin(1e-11))
+    let (a, b) = (try #require(merged.logEvidence(ofMember: 0)), try #require(single.logEvidence(ofMember: 0)))
+    #expect(abs(a - b) < 1e-10 * abs(b))
+    var batch = SequentialUpdate(merged.forgettingData())
+    let gone = rows.picking(8..<16)
+    try batch.absorb(features: gone.x, targets: gone.y, weights: Array(weights[8..<16]))
+    let entries = merged.lineage.filter { $0.rowDigest == gone.digest }
+    let left = try merged.forgetting(batch, absorbedAs: entries).posterior
+    let other = try absorbed(prior, 16..<25)
+    #expect(try PosteriorDifference(left, other).isWithin(1e-9))
+    let (c, d) = (try #require(left.logEvidence(ofMember: 0)), try #require(other.logEvidence(ofMember: 0)))
+    #expect(abs(c - d) < 1e-9 * abs(d))
+  }
+
   @Test func whatDoesNotFitIsRefused() throws {
     var gen = Gen(seed: 7)
     let rows = NetworkData.rows(&gen, count: 80, inputs: 3, outputs: 1)

@@ -205,7 +205,7 @@ struct Fit: ParsableCommand {
       }
     }
     if keeping.keepSites, keepsCurvature || method == Method.movingTangent.rawValue {
-      throw ValidationError("--keep-sites of fit belongs to --method linear, last-layer and tangent")
+      throw ValidationError("--keep-sites of fit belongs to --method linear, last-layer, parallel-branch and tangent")
     }
     if weights != nil, method == Method.movingTangent.rawValue {
       throw ValidationError("--method moving-tangent cannot weigh rows yet; use tangent with --weights")

@@ -41,33 +41,40 @@ extension Collection where Element == LineageEntry {
 
   /// The batches that are held and that together, one after another, are these rows; nil when none are. O(entries²).
   public func batches(rows: Int, digest: RowDigest) -> [LineageEntry]? {
-    held.runs.first { $0.rows == rows && $0.digest == digest }?.entries
+    let held = held
+    let run = held.firstRun { $0 == rows && $1 == digest ? $2 : nil }
+    return run.map { Array(held[$0]) }
   }
 }
 
 extension Array where Element == LineageEntry {
-  /// Every run of neighbours with the rows and the digest of all of them.
-  fileprivate var runs: [(rows: Int, digest: RowDigest, entries: [LineageEntry])] {
-    var result: [(rows: Int, digest: RowDigest, entries: [LineageEntry])] = []
+  /// What `body` makes of the first run of neighbours of which it makes something; it is given the rows, the digest and the place
+  /// of each.
+  fileprivate func firstRun<T>(_ body: (Int, RowDigest, ClosedRange<Int>) -> T?) -> T? {
+    let digests = map { RowDigest(hex: $0.rowDigest) }
     for first in indices {
       var (rows, digest) = (0, RowDigest())
       for last in first..<count {
-        guard let own = RowDigest(hex: self[last].rowDigest) else { break }
+        guard let own = digests[last] else { break }
         rows += self[last].rows
         digest.add(own)
-        result.append((rows, digest, Array(self[first...last])))
+        if let found = body(rows, digest, first...last) { return found }
       }
     }
-    return result
+    return nil
   }
 
   /// Batches, or runs of batches, that both hold: the first of each, as their entries here and there.
   func common(with other: [LineageEntry]) -> (here: [LineageEntry], there: [LineageEntry])? {
-    let own = Dictionary(held.runs.map { ($0.digest, $0.entries) }, uniquingKeysWith: { first, _ in first })
-    for run in other.held.runs {
-      guard let here = own[run.digest], here.reduce(0, { $0 + $1.rows }) == run.rows else { continue }
-      return (here, run.entries)
+    let (own, others) = (held, other.held)
+    var places: [RowDigest: (rows: Int, place: ClosedRange<Int>)] = [:]
+    _ = own.firstRun { rows, digest, place -> Never? in
+      if places[digest] == nil { places[digest] = (rows, place) }
+      return nil
     }
-    return nil
+    return others.firstRun { rows, digest, place in
+      guard let here = places[digest], here.rows == rows else { return nil }
+      return (Array(own[here.place]), Array(others[place]))
+    }
   }
 }

@@ -7,7 +7,7 @@ extension Posterior {
   /// The posterior of the union of what shards have seen, from posteriors that went on from one prior apart from each other
   /// (Broderick et al. 2013, "Streaming variational Bayes", equation 3: ∏ p_k / p₀^{K−1}).
   ///
-  /// - `linear`, `last-layer`, `tangent`: exact. The arrays of what data said are stacked; the prior's, which all hold, is
+  /// - `linear`, `last-layer`, `parallel-branch`, `tangent`: exact. The arrays of what data said are stacked; the prior's, which all hold, is
   ///   taken out K − 1 times (`InformationArray.removing`), unless the shards kept what each batch said (`sites`), which is
   ///   stacked on the prior's. Then κ is tuned and the posterior formed once, as after an update with all the rows.
   /// - `laplace`, `kalman`, `mean-field`: Λ = Σ Λ_k − (K−1)Λ₀, Λm = Σ Λ_k m_k − (K−1)Λ₀m₀, about m₀: as exact as the shards'
@@ -209,28 +209,6 @@ struct Merge: Sendable {
 }
 
 extension Posterior {
-  /// Members of the linear family formed from their statistics; the report is about the rows that `before` has not seen.
-  func formed(after before: Posterior, threads: Int) throws -> (posterior: Posterior, report: UpdateReport) {
-    var result = self
-    let absorbed = self
-    var report = UpdateReport(rows: rows - before.rows)
-    guard rows > 0 else {
-      result.normalisation = members[0].statistics.normalisation(intercept: model.intercept, standardised: false)
-      result.members[0].responses = []
-      return (result, report)
-    }
-    let formed = try parallelMap(members.count, threads: threads) { k in
-      var own = absorbed
-      let batch = try own.form(member: k, after: before)
-      return (member: own.members[k], normalisation: own.normalisation, batch: batch)
-    }
-    result.members = formed.map(\.member)
-    if let first = formed.first { result.normalisation = first.normalisation }
-    report.logEvidence = Posterior.mean(formed.map(\.batch))
-    report.logEvidenceTotal = Posterior.mean(result.members.indices.map { result.logEvidence(ofMember: $0) })
-    return (result, report)
-  }
-
   /// Why another posterior is not about the same weights in the same units; nil when it is.
   fileprivate func mismatch(with other: Posterior) -> String? {
     let (a, b) = (model, other.model)
