@@ -40,6 +40,7 @@ struct BatchSummary {
 
   /// What the reader left out or had to interpret, once it has given all rows.
   mutating func finish(_ reader: DatasetReader) {
+    sketch?.settle()
     dropped = reader.droppedRows
     unseen = reader.unseenRows.reduce(0) { $0 + $1.rows }
   }

@@ -20,8 +20,6 @@ public struct RowSketch: Sendable, Equatable {
   public private(set) var bound: UInt64
   /// How often each came, 1 or more.
   public private(set) var counts: [UInt64: Int] = [:]
-  /// The largest of them, while there are `capacity`.
-  private var largest: UInt64 = 0
 
   /// Of no rows.
   public init() { bound = Self.range }
@@ -35,13 +33,12 @@ public struct RowSketch: Sendable, Equatable {
     else { return nil }
     self.bound = bound
     self.counts = counts
-    largest = counts.keys.max() ?? 0
   }
 
   /// τ: the share of all different rows that is in the sample.
   public var rate: Double { Double(bound) / Double(Self.range) }
 
-  /// Adds a row. O(1), O(capacity) where it enters a full sample.
+  /// Adds a row; `settle` follows the last. O(log capacity) on average where it enters the sample, else O(1).
   @inline(__always) public mutating func add(_ hash: RowHash) {
     let fingerprint = hash.high >> 11
     if fingerprint < bound { insert(fingerprint, count: 1) }
@@ -49,24 +46,26 @@ public struct RowSketch: Sendable, Equatable {
 
   private mutating func insert(_ fingerprint: UInt64, count: Int) {
     counts[fingerprint, default: 0] += count
-    largest = max(largest, fingerprint)
+    if counts.count > 2 * Self.capacity { settle() }
+  }
+
+  /// Brings the sample down to `capacity` after rows were added one by one, for which there is room of as many more.
+  public mutating func settle() {
     guard counts.count > Self.capacity else { return }
-    bound = largest
-    counts[largest] = nil
-    largest = counts.keys.max() ?? 0
+    lower(to: counts.keys.sorted()[Self.capacity])
   }
 
   private mutating func lower(to other: UInt64) {
     guard other < bound else { return }
     bound = other
     counts = counts.filter { $0.key < other }
-    largest = counts.keys.max() ?? 0
   }
 
   /// Adds the rows of another sketch.
   public mutating func add(_ other: RowSketch) {
     lower(to: other.bound)
     for (fingerprint, count) in other.counts where fingerprint < bound { insert(fingerprint, count: count) }
+    settle()
   }
 
   /// With the rows of another; as it is where there is none.
@@ -79,11 +78,11 @@ public struct RowSketch: Sendable, Equatable {
 
   /// Takes rows out again that had been added, each `times` times.
   public mutating func remove(_ other: RowSketch, times: Int = 1) {
+    settle()
     lower(to: other.bound)
     for (fingerprint, count) in other.counts where fingerprint < bound {
       guard let own = counts[fingerprint] else { continue }
       counts[fingerprint] = own > times * count ? own - times * count : nil
     }
-    largest = counts.keys.max() ?? 0
   }
 }

@@ -12,6 +12,7 @@ import Testing
   private func sketch(_ values: some Sequence<Int>, comparableTo other: RowSketch? = nil) -> RowSketch {
     var result = other.map { RowSketch(comparableTo: $0) } ?? RowSketch()
     rows(values).forEachRowHash { result.add($0) }
+    result.settle()
     return result
   }
 

@@ -17,6 +17,7 @@ import Testing
     func sketch(_ values: [Double], _ start: RowSketch) -> RowSketch {
       var result = start
       Dataset(features: values, featureCount: 1, rows: values.count).forEachRowHash { result.add($0) }
+      result.settle()
       return result
     }
     let own = sketch(first, RowSketch())

@@ -8,6 +8,7 @@ import Testing
     var own = Posterior.linear(schema: Schema(features: ["x"], targets: ["y"]))
     var sketch = RowSketch()
     Dataset(features: values, featureCount: 1, rows: values.count).forEachRowHash { sketch.add($0) }
+    sketch.settle()
     own.rowSketch = sketch
     return own
   }
