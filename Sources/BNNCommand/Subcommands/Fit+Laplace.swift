@@ -6,16 +6,7 @@ import BNNPosteriors
 extension Fit {
   /// The likelihood of a fit that is Laplace's: asked for, or asked by the targets; nil for the linear family.
   func laplaceLikelihood(_ schema: Schema) throws -> LikelihoodKind? {
-    let given = likelihood.flatMap(LikelihoodKind.init)
-    let kind: LikelihoodKind =
-      if let given { given } else if let classes = schema.classes {
-        classes.count == 2 && schema.heads == nil ? .bernoulli : .categorical
-      } else { .gaussian }
-    if kind == .bernoulli, let classes = schema.classes, classes.count != 2 {
-      throw CommandFailure.usage(
-        "--likelihood bernoulli takes two classes, and the target has \(classes.count)",
-        remedy: "use --likelihood categorical")
-    }
+    let kind = try model.likelihoodKind(schema)
     return kind != .gaussian || keepsCurvature || laplace.isUsed ? kind : nil
   }
 
@@ -34,14 +25,14 @@ extension Fit {
       return try Posterior.kalman(
         spec, settings: settings, likelihood: likelihood, schema: schema, features: dataset.featureMatrix,
         targets: dataset.targetMatrix, weights: dataset.weights, normalisation: normalisation,
-        standardised: rule != .none, prior: prior, training: training, members: members, seed: global.seed,
+        standardised: rule != .none, prior: prior, training: training, members: model.members, seed: global.seed,
         threads: global.workers, progress: progress)
     }
     return try Posterior.kalmanOnePass(
       spec, settings: settings, usesSinglePrecision: singlePrecision ? true : nil, forgetting: forgetting.setting,
       likelihood: likelihood, schema: schema, features: dataset.featureMatrix, targets: dataset.targetMatrix,
       weights: dataset.weights, normalisation: normalisation, standardised: rule != .none, prior: prior,
-      members: members, seed: global.seed, threads: global.workers, progress: progress)
+      members: model.members, seed: global.seed, threads: global.workers, progress: progress)
   }
 
   func fitLaplace(
@@ -53,14 +44,11 @@ extension Fit {
         "a Laplace posterior of a network needs a prior, and --prior-precision 0 is none",
         remedy: "leave it out, or give a positive number")
     }
-    if noise.setting != .auto, likelihood != .gaussian {
+    if model.noise.setting != .auto, likelihood != .gaussian {
       throw CommandFailure.usage(
         "--noise belongs to a gaussian likelihood, not \(likelihood.rawValue)", remedy: "leave it out")
     }
-    let spec = NetworkSpec(
-      inputs: schema.features.count, hidden: try units(),
-      outputs: likelihood.outputs(targets: schema.targets.count, classes: schema.classes?.count ?? 2),
-      activation: Activation(rawValue: activation) ?? .tanh)
+    let spec = try model.network(schema, likelihood)
     let network = Network(spec)
     guard network.parameterCount <= TangentLimit.network else {
       throw CommandFailure.usage(
@@ -77,7 +65,7 @@ extension Fit {
     let chosen = isTangent ? Method.laplace : method.flatMap(Method.init) ?? .laplace
     if chosen != .meanField { try variational.refuseUnused() }
     let settings = try laplace.settings(for: network, isLinearised: isTangent, method: chosen)
-    let rule = normalisationRule(reader.format)
+    let rule = model.normalisationRule(reader.format)
     if chosen == .kalman {
       let (dataset, summary) = try readAll(reader, header: header, console)
       let fitted = try filtered(
@@ -98,18 +86,18 @@ extension Fit {
       chosen == .point
       ? try Posterior.point(
         spec, likelihood: likelihood, schema: schema, rows: consume rows, normalisation: normalisation,
-        standardised: rule != .none, prior: prior, training: own, members: members,
+        standardised: rule != .none, prior: prior, training: own, members: model.members,
         keepsOptimiser: optimizer.keepOptimizer, seed: global.seed, threads: global.workers, progress: progress)
       : chosen == .meanField
         ? try Posterior.meanField(
           spec, settings: settings, likelihood: likelihood, schema: schema, rows: consume rows,
           normalisation: normalisation, standardised: rule != .none, prior: prior,
-          training: training.settings(variational), members: members, seed: global.seed, threads: global.workers,
+          training: training.settings(variational), members: model.members, seed: global.seed, threads: global.workers,
           progress: progress)
         : try Posterior.laplace(
           spec, settings: settings, likelihood: likelihood, schema: schema, rows: consume rows,
           normalisation: normalisation, standardised: rule != .none, prior: prior,
-          training: own, members: members, seed: global.seed, threads: global.workers, progress: progress)
+          training: own, members: model.members, seed: global.seed, threads: global.workers, progress: progress)
     console.clearProgress()
     return (fitted, summary)
   }

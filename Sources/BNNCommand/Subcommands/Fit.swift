@@ -28,29 +28,8 @@ struct Fit: ParsableCommand {
   @Argument(help: "D1: a .csv, .csv.gz, .npy, .npz or IDX file, or - for standard input.")
   var data: String
 
-  @Option(name: .long, help: "Target column; repeat for several.")
-  var target: [String] = []
-
+  @OptionGroup var model: ModelOptions
   @OptionGroup var labels: LabelOptions
-
-  @Option(name: .long, help: "Feature columns, comma-separated (default: all that are not targets).")
-  var features: String?
-
-  @Option(name: .long, help: "Columns that are no features, comma-separated.")
-  var ignore: String?
-
-  @Option(
-    name: .long,
-    help:
-      "Features that are categories although they hold numbers, comma-separated (columns of text are categories anyway)."
-  )
-  var categorical: String?
-
-  @Option(name: .long, help: "The column that says when a row was observed (ISO dates or numbers); no feature.")
-  var time: String?
-
-  @Option(name: .long, help: "The column of row weights w ≥ 0: a row's noise has the variance σ²/w; no feature.")
-  var weights: String?
 
   @Option(
     name: .long,
@@ -69,53 +48,8 @@ struct Fit: ParsableCommand {
       """)
   var subspace: Int?
 
-  @Option(name: .long, help: "Units of the hidden layers, comma-separated.")
-  var hidden = "50"
-
-  @Option(name: .long, help: "tanh, relu, gelu, sigmoid, softplus or identity.")
-  var activation = "tanh"
-
-  @Option(
-    name: .long,
-    help: """
-      gaussian, heteroscedastic, poisson (counts), bernoulli (two classes) or categorical (default: gaussian for numbers, \
-      classes for text).
-      """)
-  var likelihood: String?
-
-  @Option(
-    name: .long,
-    help: "All classes that may ever come, comma-separated, or how many for 0, 1, … (default: those of D1).")
-  var classes: String?
-
-  @Option(
-    name: .long,
-    help: """
-      All classes in groups with outputs of their own, as "0,1;2,3;4,5": a row is predicted within the group of its class, and \
-      teaches nothing of the others (default: all classes are one group).
-      """)
-  var heads: String?
-
-  @Option(name: .long, help: "Independently initialised networks, each with a posterior of its own.")
-  var members = 1
-
   @Flag(name: .long, help: "linear only: no intercept.")
   var noIntercept = false
-
-  @Option(
-    name: .long, help: "Prior precision of the normalised weights: a number, 0 for flat, or auto (by the evidence).")
-  var priorPrecision = AutoSetting(argument: "auto")!
-
-  @Option(name: .long, help: "Standard deviation of the noise in the target's units, or auto.")
-  var noise = AutoSetting(argument: "auto")!
-
-  @Option(
-    name: .long,
-    help: """
-      By D1's means and deviations, then frozen: standard (of each column), pixel (of all together; default for IDX), \
-      or none.
-      """)
-  var normalize: String?
 
   @Flag(
     name: .long,
@@ -154,7 +88,8 @@ struct Fit: ParsableCommand {
   @OptionGroup var global: GlobalOptions
 
   func validate() throws {
-    try validateTarget()
+    try model.validateTarget(isLabelled: labels.file != nil)
+    try validateClasses()
     if let method, Method(rawValue: method) == nil {
       let all = Method.allCases.map(\.rawValue).joined(separator: ", ")
       throw ValidationError("--method is one of \(all); got \"\(method)\"")
@@ -173,25 +108,9 @@ struct Fit: ParsableCommand {
     {
       throw ValidationError("--curvature, --prior-per and --epochs are not of --one-pass, which does not train")
     }
-    guard Activation(rawValue: activation) != nil else {
-      let all = Activation.allCases.map(\.rawValue).joined(separator: ", ")
-      throw ValidationError("--activation is one of \(all); got \"\(activation)\"")
+    if model.normalize == NormalisationRule.pixel.rawValue, method == Method.linear.rawValue {
+      throw ValidationError("--normalize pixel belongs to networks; --method linear takes standard or none")
     }
-    if let normalize {
-      guard let rule = NormalisationRule(rawValue: normalize) else {
-        throw ValidationError("--normalize is standard, pixel or none, got \"\(normalize)\"")
-      }
-      if rule == .pixel, method == Method.linear.rawValue {
-        throw ValidationError("--normalize pixel belongs to networks; --method linear takes standard or none")
-      }
-    }
-    guard (1...100).contains(members) else { throw ValidationError("--members is between 1 and 100, got \(members)") }
-    if noise.setting == .given(0) { throw ValidationError("--noise must be a positive number or auto") }
-    guard noise.isReasonable else { throw ValidationError("--noise must be between 1e-100 and 1e100, or auto") }
-    guard priorPrecision.isReasonable else {
-      throw ValidationError("--prior-precision must be 0, between 1e-100 and 1e100, or auto")
-    }
-    _ = try units()
     if noIntercept, method != Method.linear.rawValue {
       throw ValidationError("--no-intercept belongs to --method linear")
     }
@@ -207,36 +126,33 @@ struct Fit: ParsableCommand {
     if keeping.keepSites, keepsCurvature || method == Method.movingTangent.rawValue {
       throw ValidationError("--keep-sites of fit belongs to --method linear, last-layer, parallel-branch and tangent")
     }
-    if weights != nil, method == Method.movingTangent.rawValue {
+    if model.weights != nil, method == Method.movingTangent.rawValue {
       throw ValidationError("--method moving-tangent cannot weigh rows yet; use tangent with --weights")
     }
-    if members > 1, method == Method.linear.rawValue { throw ValidationError("a linear model has one member") }
-  }
-
-  func units() throws -> [Int] {
-    let parts = hidden.split(separator: ",", omittingEmptySubsequences: false)
-    let units = parts.compactMap { Int($0.trimmingCharacters(in: .whitespaces)) }
-    guard units.count == parts.count, units.allSatisfy({ (1...100_000).contains($0) }) else {
-      throw ValidationError("--hidden is a list of unit counts such as 50 or 50,50; got \"\(hidden)\"")
-    }
-    return units
+    if model.members > 1, method == Method.linear.rawValue { throw ValidationError("a linear model has one member") }
   }
 
   func run() throws { try execute(global.console).print(global.console) }
 
-  /// Columns that the flags leave out by name or by naming the others; no news to the user.
-  func unused(_ header: [String]) -> [String] { features == nil ? names(ignore) ?? [] : header }
+  /// Whether the method takes classes.
+  private var takesClasses: Bool { method == nil || keepsCurvature || method == Method.tangent.rawValue }
 
-  private var choice: ColumnChoice {
-    ColumnChoice(
-      targets: targets, kind: targetChoice, heads: headLabels, features: names(features), ignore: names(ignore) ?? [],
-      categorical: names(categorical) ?? [],
-      weights: weights, time: time)
+  private func validateClasses() throws {
+    if let likelihood = model.likelihood, !model.mayBeGaussian {
+      if let method, !takesClasses {
+        throw ValidationError(
+          "--likelihood \(likelihood) belongs to --method laplace, kalman, mean-field or tangent, not \(method)")
+      }
+      if subspace != nil { throw ValidationError("--subspace belongs to --likelihood gaussian") }
+    }
+    if let flag = model.classFlag, !takesClasses || subspace != nil {
+      throw ValidationError("\(flag) belongs to --method laplace, kalman, mean-field or tangent")
+    }
   }
 
   /// A flat prior cannot choose between an intercept and the sum of all levels.
   private var coding: LevelCoding {
-    method == Method.linear.rawValue && priorPrecision.setting == .given(0)
+    method == Method.linear.rawValue && model.priorPrecision.setting == .given(0)
       ? .reference(intercept: !noIntercept) : .full
   }
 
@@ -250,10 +166,11 @@ struct Fit: ParsableCommand {
     try AtomicFile.check(destination.output, replacing: destination.force)
     // Twice: the first reading finds categories and their levels.
     let input = try TableInput(path: data, labels: labels.file)
-    let schema = try Schema.fit(choice, to: input, options: tables.options, coding: coding)
+    let schema = try Schema.fit(
+      model.choice(isLabelled: labels.file != nil, takesClasses: takesClasses), to: input, options: tables.options, coding: coding)
     let table = try TableReader(input, options: tables.options)
     let reader = try DatasetReader(table: table, schema: schema, readsTime: true)
-    let prior = PriorSettings(precision: priorPrecision.setting, noise: noise.setting)
+    let prior = model.prior
 
     let fitted: (posterior: Posterior, report: UpdateReport)
     let summary: BatchSummary
@@ -265,10 +182,10 @@ struct Fit: ParsableCommand {
     }
     if method == Method.linear.rawValue {
       var update = SequentialUpdate(
-        .linear(schema: schema, intercept: !noIntercept, standardised: normalisationRule(.csv) != .none, prior: prior))
+        .linear(schema: schema, intercept: !noIntercept, standardised: model.normalisationRule(.csv) != .none, prior: prior))
       summary = try absorb(
         reader, into: &update, threads: global.workers, console: console, sketch: newSketch,
-        expected: Set(unused(table.columnNames)))
+        expected: Set(model.unused(table.columnNames)))
       fitted = try update.finish(threads: global.workers)
     } else {
       (fitted, summary) = try fitNetwork(
@@ -319,9 +236,7 @@ struct Fit: ParsableCommand {
     if let kind = try laplaceLikelihood(schema) {
       return try fitLaplace(reader, header: header, schema: schema, prior: prior, likelihood: kind, console: console)
     }
-    let spec = NetworkSpec(
-      inputs: schema.features.count, hidden: try units(), outputs: schema.targets.count,
-      activation: Activation(rawValue: activation) ?? .tanh)
+    let spec = try model.network(schema, .gaussian)
     let weights = Network(spec).parameterCount
     guard weights <= TangentLimit.network else {
       throw CommandFailure.usage(
@@ -365,13 +280,13 @@ struct Fit: ParsableCommand {
         "\(dataset.rows) rows determine at most \(dataset.rows * schema.targets.count) directions, not the \(subspace) of "
           + "--subspace", file: reader.file, remedy: "use a smaller --subspace, or more rows")
     }
-    let rule = normalisationRule(reader.format)
+    let rule = model.normalisationRule(reader.format)
     let normalisation = Normalisation.fit(dataset, rule: rule, targetKind: schema.targetKind)
     let fitted = try Posterior.network(
       spec, method: chosen, schema: schema, features: dataset.featureMatrix, targets: dataset.targetMatrix,
       weights: dataset.weights,
       normalisation: normalisation, standardised: rule != .none, prior: prior,
-      training: training.settings(rows: dataset.rows, weights: weights), members: members,
+      training: training.settings(rows: dataset.rows, weights: weights), members: model.members,
       subspace: subspace, seed: global.seed, threads: global.workers,
       progress: { _, message in console.progress(message) })
     console.clearProgress()
@@ -393,7 +308,7 @@ struct Fit: ParsableCommand {
   func finish(
     _ summary: inout BatchSummary, _ reader: DatasetReader, rows: Int, header: [String], _ console: Console
   ) throws {
-    remark(on: reader, console, expected: Set(unused(header)))
+    remark(on: reader, console, expected: Set(model.unused(header)))
     summary.finish(reader)
     guard rows >= 2 else {
       throw CommandFailure(
