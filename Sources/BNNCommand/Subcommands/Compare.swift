@@ -7,7 +7,7 @@ import Foundation
 
 struct Compare: ParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "Try every way to update on your own data: from D1 only to retrained on D1 and D2, how far does each go?",
+    abstract: "Try every way to update on your own rows, from D1 only to retrained on D1 and D2.",
     discussion: """
       Every method learns D1, then D2 alone, and is scored on the test rows between `stale` (D1 only) and `union` (retrained on \
       both, the mean of three seeds). Gap closed is 1 − Σ(method − union)/Σ(stale − union), over splits, with 90 % of a paired \
