@@ -27,8 +27,10 @@ struct ComparisonText {
       }
       console.say(
         [
-          padded(method.name, width), right(number(nll.score), 9), right(share(nll), 22), right(number(error.score), 10),
-          right(share(error), 22), right(String(format: "%.1f", method.seconds), 8), right(Self.size(method.keptBytes), 8),
+          padded(method.name, width), right(number(nll.score), 9), right(share(nll), 22),
+          right(number(error.score), 10),
+          right(share(error), 22), right(String(format: "%.1f", method.seconds), 8),
+          right(Self.size(method.keptBytes), 8),
           method.needsOldData ? " yes  " : " no   ",
           method.certificate.isEmpty ? "–" : method.certificate + (method.givesPosterior ? "" : ", a point"),
         ].joined(separator: " "))
@@ -45,7 +47,8 @@ struct ComparisonText {
   }
 
   private func say(_ gap: ComparisonReport.Gap, _ name: String, _ console: Console) {
-    let size = "\(name): D1 only is \(readable(gap.size)) worse than the union (90 %: \(readable(gap.interval.lowerBound)) to "
+    let size =
+      "\(name): D1 only is \(readable(gap.size)) worse than the union (90 %: \(readable(gap.interval.lowerBound)) to "
       + "\(readable(gap.interval.upperBound)))"
     console.say(
       size
@@ -96,7 +99,8 @@ struct ComparisonText {
       (
         "rows",
         .object([
-          ("d1", .integer(report.rows.first)), ("d2", .integer(report.rows.second)), ("test", .integer(report.rows.test)),
+          ("d1", .integer(report.rows.first)), ("d2", .integer(report.rows.second)),
+          ("test", .integer(report.rows.test)),
         ])
       ), ("seeds", .integer(report.splits)), ("stream", .integer(report.batches)),
       ("gap", .object([("nll", gap(report.nll)), (error, gap(report.error))])),
@@ -128,7 +132,8 @@ struct ComparisonText {
     }
     return .object([
       ("name", .string(own.name)), ("nll", .optional(own.nll?.score)),
-      isClassification ? ("accuracy", .optional(own.error.map { 1 - $0.score })) : ("rmse", .optional(own.error?.score)),
+      isClassification
+        ? ("accuracy", .optional(own.error.map { 1 - $0.score })) : ("rmse", .optional(own.error?.score)),
       ("gap_closed", pair { .optional($0.share) }), ("gap_interval", pair(interval)),
       ("regret", pair { .number($0.regret) }), ("standard_error", pair { .number($0.standardError) }),
       ("seconds", .number(own.seconds)), ("kept_bytes", .integer(own.keptBytes)),

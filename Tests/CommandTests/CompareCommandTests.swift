@@ -45,7 +45,8 @@ import Testing
     let table = Table.smooth(rows: 160, seed: 5)
     folder.write("both.csv", table[0..<110].csv())
     let object = folder.run(
-      "compare", "D1.csv", "D2.csv", "--test", "T.csv", "--target", "y", "--hidden", "4", "--methods", "linear", "--json"
+      "compare", "D1.csv", "D2.csv", "--test", "T.csv", "--target", "y", "--hidden", "4", "--methods", "linear",
+      "--json"
     ).succeeded().object()
     let methods = try #require(object["methods"] as? [[String: Any]])
     folder.run("fit", "both.csv", "--target", "y", "--method", "linear", "-o", "u").succeeded()

@@ -113,14 +113,17 @@ struct Compare: ParsableCommand {
     console.clearProgress()
     let seconds = Date().timeIntervalSince(started)
     if let report {
-      /*PAGE let page = ComparisonPage(
+      let page = ComparisonPage(
         report: found, title: "bnn-update compare: \(files.map(name).joined(separator: ", "))",
         context: [
           ("Files", files.map(name).joined(separator: ", ")), ("Seed", String(global.seed)),
-          ("Network", "\(schema.features.count)-\(model.hidden.replacingOccurrences(of: ",", with: "-"))-\(Network(network).outputs)"),
+          (
+            "Network",
+            "\(schema.features.count)-\(model.hidden.replacingOccurrences(of: ",", with: "-"))-\(Network(network).outputs)"
+          ),
           ("Version", libraryVersion),
         ])
-      try AtomicFile.write(Array(page.html.utf8), to: report, replacing: force) PAGE*/
+      try AtomicFile.write(Array(page.html.utf8), to: report, replacing: force)
     }
     ComparisonText(report: found, members: model.members).say(console)
     if let report { console.say("Report: \(report)") }
@@ -179,7 +182,8 @@ struct Compare: ParsableCommand {
       }
       let others = left.filter { $0 != "stale" && $0 != "union" }
       if !others.isEmpty {
-        console.note("left out, since they may take more than a minute: \(others.joined(separator: ", ")) (--methods all)")
+        console.note(
+          "left out, since they may take more than a minute: \(others.joined(separator: ", ")) (--methods all)")
       }
       return own
     }

@@ -167,7 +167,8 @@ struct Fit: ParsableCommand {
     // Twice: the first reading finds categories and their levels.
     let input = try TableInput(path: data, labels: labels.file)
     let schema = try Schema.fit(
-      model.choice(isLabelled: labels.file != nil, takesClasses: takesClasses), to: input, options: tables.options, coding: coding)
+      model.choice(isLabelled: labels.file != nil, takesClasses: takesClasses), to: input, options: tables.options,
+      coding: coding)
     let table = try TableReader(input, options: tables.options)
     let reader = try DatasetReader(table: table, schema: schema, readsTime: true)
     let prior = model.prior
@@ -182,7 +183,8 @@ struct Fit: ParsableCommand {
     }
     if method == Method.linear.rawValue {
       var update = SequentialUpdate(
-        .linear(schema: schema, intercept: !noIntercept, standardised: model.normalisationRule(.csv) != .none, prior: prior))
+        .linear(
+          schema: schema, intercept: !noIntercept, standardised: model.normalisationRule(.csv) != .none, prior: prior))
       summary = try absorb(
         reader, into: &update, threads: global.workers, console: console, sketch: newSketch,
         expected: Set(model.unused(table.columnNames)))

@@ -126,7 +126,7 @@ public struct Comparison: Sendable {
         outcome.certificate = method.step == .nothing ? "" : posterior.certificate.update.rawValue
         outcome.evidence = total(posterior)
         try assess(posterior, split, &outcome, isDrawn: true, picture, seed: own, threads: threads)
-      } catch where method.step != .nothing {
+      } catch  where method.step != .nothing {
         outcome.failure = "\(error)"
       }
       return outcome
@@ -149,7 +149,8 @@ public struct Comparison: Sendable {
     }
   }
 
-  private func assessed(_ posterior: Posterior, _ rows: ComparisonRows, seed: UInt64, threads: Int) throws -> Assessment {
+  private func assessed(_ posterior: Posterior, _ rows: ComparisonRows, seed: UInt64, threads: Int) throws -> Assessment
+  {
     try Assessment(
       posterior, rows, spreads: posterior.normalisation.targetScale, seed: seed, threads: threads)
   }

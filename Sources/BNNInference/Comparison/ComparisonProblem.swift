@@ -10,7 +10,8 @@ public struct ComparisonRows: Sendable {
   public var weights: [Double]?
 
   public init(features: Matrix, targets: Matrix, weights: [Double]? = nil) {
-    precondition(features.rows == targets.rows && (weights.map { $0.count == features.rows } ?? true), "rows are paired")
+    precondition(
+      features.rows == targets.rows && (weights.map { $0.count == features.rows } ?? true), "rows are paired")
     self.features = features
     self.targets = targets
     self.weights = weights

@@ -55,7 +55,8 @@ struct PairedGap {
     let isNone = !(interval.lowerBound > 0) || !(size > 2 * error)
     var ceiling: Double?
     if !isNone, seeds > 1 {
-      let regret = reference.map { own in own[1] - Self.mean(own.enumerated().filter { $0.offset != 1 }.map(\.element)) }
+      let regret = reference.map { own in own[1] - Self.mean(own.enumerated().filter { $0.offset != 1 }.map(\.element))
+      }
       ceiling = 1 - Self.mean(regret) / size
     }
     let weak = linear.map { Self.mean($0.map(score)) < Self.mean(union) } ?? false
