@@ -48,7 +48,7 @@ struct UpdateSummary {
     ])
     let number = posterior.lineage.count
     console.say(
-      "\(output): \(done(number)) rows" + (action == "fit" ? "" : " (\(posterior.rows) in all)")
+      "\(output): \(done(number)) rows" + (isFirst ? "" : " (\(posterior.rows) in all)")
         + ", \(posterior.model.methodName)\(posterior.model.laplace == nil ? "" : ", \(structure)"), "
         + "\(posterior.movingWeights) weights"
         + (posterior.members.count > 1 ? " in each of \(posterior.members.count) members" : "")
@@ -69,9 +69,10 @@ struct UpdateSummary {
     if let distance = report.distanceToOptimum, let shift = report.shift {
       console.say(
         "the mean "
-          + (action == "fit" ? "" : "moved by \(readable(shift)) standard deviations of the posterior before, and ")
+          + (isFirst ? "" : "moved by \(readable(shift)) standard deviations of the posterior before, and ")
           + "is \(readable(distance)) of its own from the optimum"
-          + (distance > 0.1 * Double(posterior.movingWeights).squareRoot() ? "; more --epochs come closer" : ""))
+          + (action != "import" && distance > 0.1 * Double(posterior.movingWeights).squareRoot()
+            ? "; more --epochs come closer" : ""))
     }
     if let own = report.point {
       console.say(
@@ -116,7 +117,7 @@ struct UpdateSummary {
     }
     if action == "fit", posterior.model.method == .kalman {
       console.say("the file has \(size(bytes)); an update takes rows one at a time, from a file or as they arrive (-)")
-    } else if action == "fit", posterior.model.laplace != nil {
+    } else if isFirst, posterior.model.laplace != nil {
       console.say("the file has \(size(bytes)); an update trains on the new rows and needs them all in memory")
     } else if action == "fit" {
       console.say(
@@ -125,9 +126,13 @@ struct UpdateSummary {
     }
   }
 
+  /// Whether nothing was there before it.
+  private var isFirst: Bool { action == "fit" || action == "import" }
+
   private func done(_ number: Int) -> String {
     switch action {
     case "fit": "fitted, \(report.rows)"
+    case "import": "imported, \(report.rows)"
     case "merge": "merged, \(report.rows) new"
     case "forget": "forgot \(-report.rows)"
     default: "update \(number), \(report.rows)"

@@ -74,7 +74,7 @@ final class NPYArray {
   private let file: String
   private let isColumnMajor: Bool
   /// The dimensions of a row.
-  private let rowShape: ArraySlice<Int>
+  let rowShape: ArraySlice<Int>
   private var chosen: [Int] = []
   private var rowsRead = 0
 

@@ -7,6 +7,8 @@ public enum NPZWriter {
   public enum Cells: Sendable {
     case numbers([Double])
     case texts([String])
+    /// Rows one after another, an array of two dimensions.
+    case matrix([Double], columns: Int)
   }
 
   /// The file's bytes. Numbers become little-endian doubles, texts NumPy's "U" of the longest one.
@@ -45,14 +47,12 @@ public enum NPZWriter {
 
   private static func array(_ cells: Cells) -> [UInt8] {
     switch cells {
-    case .numbers(let values):
-      var bytes = header("<f8", values.count)
-      bytes.reserveCapacity(bytes.count + 8 * values.count)
-      for value in values { bytes += little(value.bitPattern, 8) }
-      return bytes
+    case .numbers(let values): return doubles(values, shape: "\(values.count),")
+    case .matrix(let values, let columns):
+      return doubles(values, shape: "\(values.count / max(1, columns)), \(columns)")
     case .texts(let texts):
       let length = max(1, texts.map(\.unicodeScalars.count).max() ?? 1)
-      var bytes = header("<U\(length)", texts.count)
+      var bytes = header("<U\(length)", shape: "\(texts.count),")
       for text in texts {
         for scalar in text.unicodeScalars { bytes += little(scalar.value, 4) }
         bytes += [UInt8](repeating: 0, count: 4 * (length - text.unicodeScalars.count))
@@ -61,9 +61,16 @@ public enum NPZWriter {
     }
   }
 
+  private static func doubles(_ values: [Double], shape: String) -> [UInt8] {
+    var bytes = header("<f8", shape: shape)
+    bytes.reserveCapacity(bytes.count + 8 * values.count)
+    for value in values { bytes += little(value.bitPattern, 8) }
+    return bytes
+  }
+
   /// Version 1.0, padded to a multiple of 64 bytes.
-  private static func header(_ type: String, _ rows: Int) -> [UInt8] {
-    let text = "{'descr': '\(type)', 'fortran_order': False, 'shape': (\(rows),), }"
+  private static func header(_ type: String, shape: String) -> [UInt8] {
+    let text = "{'descr': '\(type)', 'fortran_order': False, 'shape': (\(shape)), }"
     let length = (10 + text.utf8.count + 1 + 63) / 64 * 64 - 10
     let padding = String(repeating: " ", count: length - text.utf8.count - 1)
     return NPYHeader.magic + [1, 0] + little(UInt32(length), 2) + Array((text + padding + "\n").utf8)

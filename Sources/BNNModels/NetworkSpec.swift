@@ -25,7 +25,7 @@ public enum LayerSpec: Hashable, Sendable {
 }
 
 /// Any key, so that unknown ones are seen.
-private struct Key: CodingKey {
+struct Key: CodingKey {
   let stringValue: String
   var intValue: Int? { nil }
   init(stringValue: String) { self.stringValue = stringValue }
@@ -34,11 +34,11 @@ private struct Key: CodingKey {
 }
 
 extension KeyedDecodingContainer<Key> {
-  fileprivate func corrupt(_ key: String, _ message: String) -> DecodingError {
+  func corrupt(_ key: String, _ message: String) -> DecodingError {
     .dataCorruptedError(forKey: Key(key), in: self, debugDescription: message)
   }
 
-  fileprivate func refuseKeys(besides known: [String], in place: String) throws {
+  func refuseKeys(besides known: [String], in place: String) throws {
     if let unknown = allKeys.map(\.stringValue).sorted().first(where: { !known.contains($0) }) {
       throw corrupt(unknown, "unknown key \"\(unknown)\" in \(place); known: \(known.joined(separator: ", "))")
     }

@@ -2,7 +2,7 @@
 public struct LineageEntry: Codable, Sendable, Equatable {
   /// 1 is the fit.
   public var number: Int
-  /// `fit`, `update`, `merge` or `forget`. A merge stands behind the entries of the posteriors that it put together, and has
+  /// `fit`, `import`, `update`, `merge` or `forget`. A merge stands behind the entries of the posteriors that it put together, and has
   /// their rows once more; a `forget` takes the newest entry of its rows and digest before it away.
   public var action: String
   /// Data rows of this batch.

@@ -18,12 +18,12 @@ public enum SafetensorsReader {
   /// ignored); the number of bytes fits an `Int`; the tensors lie one behind the other from 0 without hole or overlap;
   /// each takes what its shape and dtype need; the last one ends with the file.
   ///
-  /// F32 is widened. The values themselves are not judged: NaN and infinities pass.
+  /// F32 is widened, and with `widening` so are F16, BF16 and I64, which other programs write. The values themselves are not judged: NaN and infinities pass.
   ///
   /// - Throws: the ``SafetensorsError`` of the first rule broken. No memory for values is taken before all rules hold.
-  public static func read(_ bytes: [UInt8]) throws(SafetensorsError) -> TensorFile {
+  public static func read(_ bytes: [UInt8], widening: Bool = false) throws(SafetensorsError) -> TensorFile {
     try bytes.withUnsafeBytes { bytes in
-      Result { () throws(SafetensorsError) in try read(bytes) }
+      Result { () throws(SafetensorsError) in try read(bytes, widening: widening) }
     }.get()
   }
 
@@ -32,7 +32,9 @@ public enum SafetensorsReader {
   /// The memory may be aligned in any way and is not referred to by the result.
   ///
   /// - Throws: the ``SafetensorsError`` of the first rule broken.
-  public static func read(_ bytes: UnsafeRawBufferPointer) throws(SafetensorsError) -> TensorFile {
+  public static func read(
+    _ bytes: UnsafeRawBufferPointer, widening: Bool = false
+  ) throws(SafetensorsError) -> TensorFile {
     let (header, data) = try split(bytes)
     let root: StrictJSON.Value
     do throws(StrictJSONError) {
@@ -48,7 +50,7 @@ public enum SafetensorsReader {
       if member.name == TensorEntry.metadataName {
         metadata = try readMetadata(member.value)
       } else {
-        entries.append(try TensorEntry(member))
+        entries.append(try TensorEntry(member, widening: widening))
       }
     }
     entries = try laidOut(entries, dataSize: data.count)

@@ -5,13 +5,23 @@ struct TensorEntry {
   enum Dtype {
     case f64
     case f32
+    /// Read only where a caller asks for the types that other programs write.
+    case f16
+    case bf16
+    case i64
 
     /// Compares bytes: `String.==` would normalize a name of any length that the file may give.
-    init?(name: String) {
+    init?(name: String, widening: Bool) {
       if name.utf8.elementsEqual("F64".utf8) {
         self = .f64
       } else if name.utf8.elementsEqual("F32".utf8) {
         self = .f32
+      } else if widening, name.utf8.elementsEqual("F16".utf8) {
+        self = .f16
+      } else if widening, name.utf8.elementsEqual("BF16".utf8) {
+        self = .bf16
+      } else if widening, name.utf8.elementsEqual("I64".utf8) {
+        self = .i64
       } else {
         return nil
       }
@@ -21,6 +31,8 @@ struct TensorEntry {
       switch self {
       case .f64: MemoryLayout<Double>.size
       case .f32: MemoryLayout<Float>.size
+      case .f16, .bf16: MemoryLayout<UInt16>.size
+      case .i64: MemoryLayout<Int64>.size
       }
     }
   }
@@ -35,7 +47,7 @@ struct TensorEntry {
   /// Cannot overflow: `Tensor.elementCount` has checked the product with the larger of the item sizes.
   var byteCount: Int { elementCount * dtype.itemSize }
 
-  init(_ member: StrictJSON.Member) throws(SafetensorsError) {
+  init(_ member: StrictJSON.Member, widening: Bool) throws(SafetensorsError) {
     let name = member.name
     guard case .object = member.value else { throw .entryNotAnObject(tensor: name) }
     func field(_ key: String) throws(SafetensorsError) -> StrictJSON.Value {
@@ -44,7 +56,9 @@ struct TensorEntry {
     }
 
     guard case .string(let dtypeName) = try field("dtype") else { throw .dtypeNotAString(tensor: name) }
-    guard let dtype = Dtype(name: dtypeName) else { throw .unsupportedDtype(tensor: name, dtype: dtypeName) }
+    guard let dtype = Dtype(name: dtypeName, widening: widening) else {
+      throw .unsupportedDtype(tensor: name, dtype: dtypeName)
+    }
 
     guard case .array(let extents) = try field("shape") else { throw .shapeNotAnArray(tensor: name) }
     var shape: [Int] = []
@@ -81,11 +95,34 @@ struct TensorEntry {
           let value = source.loadUnaligned(fromByteOffset: index * MemoryLayout<Float>.size, as: Float.self)
           buffer.initializeElement(at: index, to: Double(value))
         }
+      case .f16, .bf16:
+        for index in 0..<elementCount {
+          let bits = source.loadUnaligned(fromByteOffset: index * MemoryLayout<UInt16>.size, as: UInt16.self)
+          let value = dtype == .f16 ? half(bits) : Double(Float(bitPattern: UInt32(bits) << 16))
+          buffer.initializeElement(at: index, to: value)
+        }
+      case .i64:
+        for index in 0..<elementCount {
+          let value = source.loadUnaligned(fromByteOffset: index * MemoryLayout<Int64>.size, as: Int64.self)
+          buffer.initializeElement(at: index, to: Double(value))
+        }
       }
       initializedCount = elementCount
     }
     return Tensor(name: name, shape: shape, values: values)
   }
+}
+
+/// IEEE 754 binary16, exactly.
+private func half(_ bits: UInt16) -> Double {
+  let (exponent, fraction) = (Int(bits >> 10 & 31), Double(bits & 1023))
+  let magnitude: Double =
+    switch exponent {
+    case 0: fraction * 0x1p-24
+    case 31: fraction == 0 ? .infinity : .nan
+    default: Double(sign: .plus, exponent: exponent - 15, significand: 1 + fraction * 0x1p-10)
+    }
+  return bits >> 15 == 0 ? magnitude : -magnitude
 }
 
 /// The number if it is written with digits only and fits: JSON would let `-1`, `2.0` and `8e0` pass as well.

@@ -2,6 +2,8 @@ import BNNDatasets
 import BNNPosteriors
 
 extension LineageEntry {
+  /// Whether nothing was there before it: a network was trained, or came trained.
+  public var isFirst: Bool { action == "fit" || action == "import" }
   /// Whether it took rows out again.
   public var forgets: Bool { action == "forget" }
   /// Whether it put posteriors together, whose entries stand before it.

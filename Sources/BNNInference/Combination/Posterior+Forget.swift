@@ -46,7 +46,7 @@ extension Posterior {
     guard memory == nil else {
       throw UpdateError.unsuitable("a posterior that keeps rows (--memory) cannot forget a batch")
     }
-    guard model.method != .linear, entries.contains(where: { $0.action == "fit" }) else { return }
+    guard model.method != .linear, entries.contains(where: \.isFirst) else { return }
     guard !model.method.keepsCurvature else {
       throw UpdateError.unsuitable(
         "these are rows of the first fit, which trained the network, its prior precision and noise: without them there is no posterior; fit anew"
@@ -180,7 +180,7 @@ extension Posterior {
     let start = "The last rows that were forgotten ("
     certificate.reasons.removeAll { $0.hasPrefix(start) }
     certificate.reasons.append("\(start)\(rows)) went \(how).")
-    guard model.method != .linear, entries.contains(where: { $0.action == "fit" }) else { return }
+    guard model.method != .linear, entries.contains(where: \.isFirst) else { return }
     certificate.reasons.append(
       "The first fit's rows were forgotten in the weights that move; the network, its normalisation and levels still come from them."
     )

@@ -178,7 +178,7 @@ struct LaplaceEngine<Scalar: BLASScalar>: Sendable {
   var isSettled: Bool { training.epochs == nil && !isLarge }
 
   /// A curvature at unit noise at another one: 1/σ² of it, but of the empirical Fisher matrix, a square of gradients, 1/σ⁴.
-  private func atNoise(_ variance: Double, _ unit: AnyCurvature) -> AnyCurvature {
+  func atNoise(_ variance: Double, _ unit: AnyCurvature) -> AnyCurvature {
     guard hasNoise else { return unit }
     var result = unit
     result.scale(by: settings.curvature == .empiricalFisher ? 1 / (variance * variance) : 1 / variance)
@@ -191,7 +191,7 @@ struct LaplaceEngine<Scalar: BLASScalar>: Sendable {
   }
 
   /// τ on some rows of D1.
-  private func scale(_ outcome: Outcome) throws -> Double {
+  func scale(_ outcome: Outcome) throws -> Double {
     let step = max(1, y.rows / PredictiveScale.rows)
     let indices = Array(stride(from: 0, to: y.rows, by: step))
     let moments = try LaplaceMoments(network, outcome.theta, outcome.state).linearised(inputs(indices))

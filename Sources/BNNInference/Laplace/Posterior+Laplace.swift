@@ -259,7 +259,7 @@ extension Posterior {
       isPoint: model.method == .point)
   }
 
-  private static func laplaceCertificate(
+  static func laplaceCertificate(
     _ method: Method, _ settings: LaplaceSettings, _ prior: PriorSettings, standardised: Bool
   ) -> Certificate {
     var conditions: [Certificate.Condition] = []

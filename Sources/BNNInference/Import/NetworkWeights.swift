@@ -1,0 +1,268 @@
+import BNNDatasets
+import BNNModels
+import BNNPosteriors
+
+/// An array by its name, row-major, as other programs keep weights.
+public struct NamedTensor: Sendable, Equatable {
+  public var name: String
+  public var shape: [Int]
+  public var values: [Double]
+
+  public init(name: String, shape: [Int], values: [Double]) {
+    (self.name, self.shape, self.values) = (name, shape, values)
+  }
+}
+
+/// Tensors that are not those of a network of dense layers: what was expected and what there is.
+public struct ImportError: Error, Equatable, Sendable, CustomStringConvertible {
+  public let message: String
+  public let remedy: String?
+
+  init(_ message: String, remedy: String? = nil) { (self.message, self.remedy) = (message, remedy) }
+
+  public var description: String { message + (remedy.map { "; \($0)" } ?? "") }
+}
+
+/// A network of dense layers with its weights, from tensors under PyTorch's names: `PREFIX.weight` [outputs, inputs] and
+/// `PREFIX.bias` [outputs] of every layer. `num_batches_tracked` is ignored.
+public struct NetworkWeights: Sendable, Equatable {
+  public var spec: NetworkSpec
+  /// θ, layer after layer: weights, then biases.
+  public var theta: [Double]
+  /// Names and shapes of the tensors in the order of θ.
+  public private(set) var tensors: [(name: String, shape: [Int])]
+
+  public static func == (a: Self, b: Self) -> Bool { a.spec == b.spec && a.theta == b.theta }
+
+  /// As the tensors' shapes tell: layers in the order of the numbers in their names, or of the file, whichever makes each
+  /// layer's outputs the next one's inputs.
+  ///
+  /// - Parameter activation: of the hidden layers; the last has none.
+  /// - Throws: `ImportError` that names every tensor that is no dense layer's.
+  public init(inferringFrom tensors: [NamedTensor], activation: Activation?) throws(ImportError) {
+    let own = Self.relevant(tensors)
+    let prefixes = try Self.layers(own)
+    let byName = Dictionary(own.map { ($0.name, $0) }, uniquingKeysWith: { first, _ in first })
+    func chains(_ order: [String]) -> Bool {
+      zip(order, order.dropFirst()).allSatisfy { a, b in
+        byName[Self.name(a, "weight")]?.shape.first == byName[Self.name(b, "weight")]?.shape.last
+      }
+    }
+    let numbered = prefixes.sorted { Self.precedes($0, $1) }
+    let orders = [numbered, prefixes].filter(chains)
+    let shapes = numbered.map { "\(Self.name($0, "weight")) \(byName[Self.name($0, "weight")]?.shape ?? [])" }
+    guard let order = orders.first else {
+      throw ImportError(
+        "the layers do not fit: each one's inputs must be the outputs of the one before it, and there are "
+          + shapes.joined(separator: ", "), remedy: "describe the network with --network FILE.json")
+    }
+    if orders.count == 2, orders[0] != orders[1], !prefixes.allSatisfy({ $0.contains(where: \.isNumber) }) {
+      throw ImportError(
+        "the order of the layers cannot be told from their names: \(shapes.joined(separator: ", "))",
+        remedy: "describe the network with --network FILE.json")
+    }
+    guard activation != nil || order.count == 1 else {
+      throw ImportError(
+        "the file does not say what stands between its \(order.count) layers",
+        remedy: "give --activation (tanh, relu, gelu, sigmoid, softplus or identity), or --network FILE.json")
+    }
+    let weights = order.compactMap { byName[Self.name($0, "weight")] }
+    try self.init(
+      own, names: order, inputs: weights.first?.shape.last ?? 0,
+      layers: weights.enumerated().map { k, weight in
+        .dense(units: weight.shape[0], activation: k + 1 < order.count ? activation ?? .identity : .identity)
+      })
+  }
+
+  /// As a file describes it.
+  ///
+  /// - Throws: `ImportError` that lists every tensor that is missing, is too many or has another shape.
+  public init(_ tensors: [NamedTensor], as file: NetworkFile) throws(ImportError) {
+    let own = Self.relevant(tensors)
+    let names = file.layers.enumerated().map { $1.name ?? "layers.\($0)" }
+    let first = own.first { $0.name == Self.name(names[0], "weight") }
+    try self.init(
+      own, names: names,
+      inputs: first.flatMap { $0.shape.count == 2 ? $0.shape[1] : nil } ?? file.input?.columns?.count ?? 1,
+      layers: file.layers.map { .dense(units: $0.units, activation: $0.activation) })
+  }
+
+  private init(
+    _ tensors: [NamedTensor], names: [String], inputs: Int, layers: [LayerSpec]
+  ) throws(ImportError) {
+    spec = NetworkSpec(inputs: max(1, inputs), layers: layers)
+    let network = Network(spec)
+    self.tensors = zip(names, network.layers).flatMap { name, layer in
+      [
+        (Self.name(name, "weight"), [layer.outputs, layer.inputs]), (Self.name(name, "bias"), [layer.outputs]),
+      ]
+    }
+    theta = try Self.values(tensors, of: self.tensors)
+  }
+
+  /// The numbers of other tensors of the same names and shapes, in the order of θ: an optimiser's averages of squared
+  /// gradients.
+  public func matching(_ others: [NamedTensor]) throws(ImportError) -> [Double] {
+    try Self.values(Self.relevant(others), of: tensors)
+  }
+
+  private static func values(
+    _ tensors: [NamedTensor], of expected: [(name: String, shape: [Int])]
+  ) throws(ImportError) -> [Double] {
+    let byName = Dictionary(tensors.map { ($0.name, $0) }, uniquingKeysWith: { first, _ in first })
+    var misfits: [String] = []
+    for (name, shape) in expected {
+      guard let own = byName[name] else {
+        misfits.append("\(name) \(shape) is missing")
+        continue
+      }
+      if own.shape != shape {
+        misfits.append("\(name) has the shape \(own.shape), not \(shape)")
+      } else if let bad = own.values.firstIndex(where: { !$0.isFinite }) {
+        misfits.append("\(name) holds \(own.values[bad]) at place \(bad)")
+      }
+    }
+    let known = Set(expected.map(\.name))
+    misfits += tensors.filter { !known.contains($0.name) }.map { "\($0.name) \($0.shape) is of no layer" }
+    guard misfits.isEmpty else {
+      let shown = misfits.prefix(12).joined(separator: ", ") + (misfits.count > 12 ? ", …" : "")
+      throw ImportError("the tensors are not those of the network: \(shown)")
+    }
+    return expected.flatMap { byName[$0.name]?.values ?? [] }
+  }
+
+  /// The prefixes of all layers in the file's order.
+  private static func layers(_ tensors: [NamedTensor]) throws(ImportError) -> [String] {
+    let names = Set(tensors.map(\.name))
+    var prefixes: [String] = []
+    var misfits: [String] = []
+    for tensor in tensors {
+      guard let (prefix, kind) = split(tensor.name) else {
+        misfits.append("\(tensor.name) \(tensor.shape)")
+        continue
+      }
+      if !prefixes.contains(prefix) { prefixes.append(prefix) }
+      let dimensions = kind == "weight" ? 2 : 1
+      if tensor.shape.count != dimensions {
+        let guess =
+          kind == "weight" && tensor.shape.count == 4
+          ? ", a convolution's" : kind == "weight" && tensor.shape.count == 1 ? ", a normalisation's" : ""
+        misfits.append("\(tensor.name) \(tensor.shape)\(guess)")
+      }
+      let partner = name(prefix, kind == "weight" ? "bias" : "weight")
+      if !names.contains(partner) { misfits.append("\(tensor.name) \(tensor.shape) without \(partner)") }
+    }
+    guard misfits.isEmpty else {
+      throw ImportError(
+        "only dense layers can be imported, each a weight [outputs, inputs] and a bias [outputs]; there is also "
+          + misfits.prefix(12).joined(separator: ", ") + (misfits.count > 12 ? ", …" : ""))
+    }
+    guard !prefixes.isEmpty else { throw ImportError("there is no tensor of a layer in the file") }
+    return prefixes
+  }
+
+  static func name(_ prefix: String, _ kind: String) -> String { prefix.isEmpty ? kind : "\(prefix).\(kind)" }
+
+  private static func split(_ name: String) -> (prefix: String, kind: String)? {
+    for kind in ["weight", "bias"] {
+      if name == kind { return ("", kind) }
+      if name.hasSuffix("." + kind) { return (String(name.dropLast(kind.count + 1)), kind) }
+    }
+    return nil
+  }
+
+  private static func relevant(_ tensors: [NamedTensor]) -> [NamedTensor] {
+    tensors.filter { !isIgnored($0.name) }
+  }
+
+  /// Counters that say nothing of the network.
+  public static func isIgnored(_ name: String) -> Bool {
+    name == "num_batches_tracked" || name.hasSuffix(".num_batches_tracked")
+  }
+
+  /// By words and numbers in turn, so that `10` comes after `9`.
+  private static func precedes(_ a: String, _ b: String) -> Bool {
+    let (left, right) = (pieces(a), pieces(b))
+    for (x, y) in zip(left, right) where x != y {
+      if let m = Int(x), let n = Int(y) { return m < n }
+      return x < y
+    }
+    return left.count < right.count
+  }
+
+  private static func pieces(_ name: String) -> [String] {
+    var result: [String] = []
+    var wasNumber: Bool?
+    for character in name {
+      let isNumber = character.isASCII && character.isNumber
+      if isNumber == wasNumber { result[result.count - 1].append(character) } else { result.append(String(character)) }
+      wasNumber = isNumber
+    }
+    return result
+  }
+}
+
+// MARK: The way back
+
+extension Posterior {
+  /// The mean of the weights under the names of PyTorch's `nn.Sequential` (`0.weight`, `0.bias`, `2.weight`, …; activations
+  /// stand between), for inputs and outputs in their own units:
+  ///
+  ///     W₁ ← W₁/s, b₁ ← b₁ − W₁c/s      of the inputs' centers c and scales s,      W_L ← tW_L, b_L ← tb_L + m of the targets'.
+  ///
+  /// - Throws: `UpdateError.unsuitable` where plain weights do not predict as the posterior's mean does.
+  public func plainWeights() throws -> [NamedTensor] {
+    guard model.method.keepsCurvature, model.laplace?.isLinearised != true, let spec = model.network else {
+      throw UpdateError.unsuitable(
+        "a posterior of \(model.methodName) is not one network with plain weights, and cannot be exported; those of laplace, "
+          + "kalman, mean-field and point can")
+    }
+    guard members.count == 1, let theta = members.first?.theta else {
+      throw UpdateError.unsuitable(
+        "\(members.count) networks are not plain weights of one; only one member can be exported")
+    }
+    let network = Network(spec)
+    let (center, scale) = (normalisation.targetCenter, normalisation.targetScale)
+    let folds = center.contains { $0 != 0 } || scale.contains { $0 != 1 }
+    guard !folds || network.outputs == center.count && spec.layers.last?.activation == .identity else {
+      throw UpdateError.unsuitable(
+        "the targets' normalisation cannot be folded into the last layer of this network: its outputs are not the targets"
+      )
+    }
+    var place = 0
+    var result: [NamedTensor] = []
+    var module = 0
+    for (index, layer) in network.layers.enumerated() {
+      let (n, o) = (layer.inputs, layer.outputs)
+      var weight = Array(theta[place..<(place + n * o)])
+      var bias = Array(theta[(place + n * o)..<(place + n * o + o)])
+      place += n * o + o
+      if index == 0 {
+        for j in 0..<o {
+          for k in 0..<n {
+            weight[j * n + k] /= normalisation.featureScale[k]
+            bias[j] -= weight[j * n + k] * normalisation.featureCenter[k]
+          }
+        }
+      }
+      if folds, index == network.layers.count - 1 {
+        for j in 0..<o {
+          for k in 0..<n { weight[j * n + k] *= scale[j] }
+          bias[j] = bias[j] * scale[j] + center[j]
+        }
+      }
+      result.append(NamedTensor(name: "\(module).weight", shape: [o, n], values: weight))
+      result.append(NamedTensor(name: "\(module).bias", shape: [o], values: bias))
+      module += spec.layers[index].activation == .identity ? 1 : 2
+    }
+    return result
+  }
+}
+
+extension LayerSpec {
+  var activation: Activation {
+    switch self {
+    case .dense(_, let activation): activation
+    }
+  }
+}

@@ -1,0 +1,109 @@
+/// A network that someone else trained, as a JSON file describes it (`--network`):
+///
+///     {"format_version": 1,
+///      "input": {"columns": ["a", "b"], "center": [0.1, 3], "scale": 2, "divide_by": 255},
+///      "layers": [{"type": "dense", "name": "fc1", "units": 100, "activation": "sigmoid"},
+///                 {"type": "dense", "name": "fc2", "units": 10}],
+///      "target": {"center": 20, "scale": 5}, "likelihood": "categorical", "classes": ["0", "1"]}
+///
+/// The network sees (x/divide_by − center)/scale, and its outputs times the target's scale plus its center are what it
+/// predicts. Centers and scales are one number for all columns or one a column. Only `layers` must be there; `name` is the
+/// prefix of a layer's tensors, `layers.N` if it is left out. Unknown keys are errors.
+public struct NetworkFile: Sendable, Equatable, Decodable {
+  public struct Layer: Sendable, Equatable, Decodable {
+    public var name: String?
+    public var units: Int
+    public var activation: Activation
+  }
+
+  /// The shift and scale of some columns.
+  public struct Scaling: Sendable, Equatable, Decodable {
+    /// Of inputs only.
+    public var columns: [String]?
+    public var center: [Double]
+    public var scale: [Double]
+    public var divideBy: Double
+  }
+
+  public var input: Scaling?
+  public var target: Scaling?
+  public var layers: [Layer]
+  public var likelihood: LikelihoodKind?
+  public var classes: [String]?
+
+  public init(from decoder: any Decoder) throws {
+    let container = try decoder.container(keyedBy: Key.self)
+    try container.refuseKeys(
+      besides: ["classes", "format_version", "input", "layers", "likelihood", "target"], in: "a network file")
+    let version = try container.decodeIfPresent(Int.self, forKey: Key("format_version")) ?? 1
+    guard version == 1 else {
+      throw container.corrupt("format_version", "unknown format_version \(version); this program reads 1")
+    }
+    input = try container.decodeIfPresent(Scaling.self, forKey: Key("input"))
+    target = try container.decodeIfPresent(Scaling.self, forKey: Key("target"))
+    layers = try container.decode([Layer].self, forKey: Key("layers"))
+    guard !layers.isEmpty else { throw container.corrupt("layers", "a network has at least 1 layer") }
+    classes = try container.decodeIfPresent([String].self, forKey: Key("classes"))
+    if let name = try container.decodeIfPresent(String.self, forKey: Key("likelihood")) {
+      guard let kind = LikelihoodKind(rawValue: name) else {
+        let all = LikelihoodKind.allCases.map(\.rawValue).joined(separator: ", ")
+        throw container.corrupt("likelihood", "unknown likelihood \"\(name)\"; known: \(all)")
+      }
+      likelihood = kind
+    }
+  }
+}
+
+extension NetworkFile.Layer {
+  public init(from decoder: any Decoder) throws {
+    let container = try decoder.container(keyedBy: Key.self)
+    try container.refuseKeys(besides: ["activation", "name", "type", "units"], in: "a layer")
+    let type = try container.decode(String.self, forKey: Key("type"))
+    guard type == "dense" else {
+      throw container.corrupt("type", "a layer of the type \"\(type)\" cannot be imported; known: dense")
+    }
+    name = try container.decodeIfPresent(String.self, forKey: Key("name"))
+    units = try container.decode(Int.self, forKey: Key("units"))
+    guard (1...1_000_000).contains(units) else {
+      throw container.corrupt("units", "a layer has between 1 and 1000000 units")
+    }
+    let word = try container.decodeIfPresent(String.self, forKey: Key("activation")) ?? Activation.identity.rawValue
+    guard let activation = Activation(rawValue: word) else {
+      let all = Activation.allCases.map(\.rawValue).joined(separator: ", ")
+      throw container.corrupt("activation", "unknown activation \"\(word)\"; known: \(all)")
+    }
+    self.activation = activation
+  }
+}
+
+extension NetworkFile.Scaling {
+  public init(from decoder: any Decoder) throws {
+    let container = try decoder.container(keyedBy: Key.self)
+    try container.refuseKeys(besides: ["center", "columns", "divide_by", "scale"], in: "\"input\" or \"target\"")
+    func numbers(_ key: String, _ missing: Double) throws -> [Double] {
+      guard container.contains(Key(key)) else { return [missing] }
+      if let one = try? container.decode(Double.self, forKey: Key(key)) { return [one] }
+      return try container.decode([Double].self, forKey: Key(key))
+    }
+    columns = try container.decodeIfPresent([String].self, forKey: Key("columns"))
+    center = try numbers("center", 0)
+    scale = try numbers("scale", 1)
+    divideBy = try container.decodeIfPresent(Double.self, forKey: Key("divide_by")) ?? 1
+    guard center.allSatisfy(\.isFinite) else { throw container.corrupt("center", "a center is finite") }
+    guard scale.allSatisfy({ $0 > 0 && $0.isFinite }) else {
+      throw container.corrupt("scale", "a scale is positive and finite")
+    }
+    guard divideBy > 0, divideBy.isFinite else {
+      throw container.corrupt("divide_by", "divide_by is positive and finite")
+    }
+  }
+
+  /// Shift and scale of each of `count` columns in the columns' own units; nil where a list has another length.
+  public func expanded(to count: Int) -> (center: [Double], scale: [Double])? {
+    func spread(_ values: [Double]) -> [Double]? {
+      values.count == count ? values : values.count == 1 ? [Double](repeating: values[0], count: count) : nil
+    }
+    guard let center = spread(center), let scale = spread(scale) else { return nil }
+    return (center.map { $0 * divideBy }, scale.map { $0 * divideBy })
+  }
+}

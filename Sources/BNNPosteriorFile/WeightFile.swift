@@ -1,0 +1,55 @@
+import BNNDatasets
+import BNNInference
+import BNNSafetensors
+
+/// Weights as other programs keep them: safetensors or .npz.
+public enum WeightFile {
+  /// All tensors but counters (`num_batches_tracked`). F16, BF16 and F32 are converted.
+  ///
+  /// - Throws: `PosteriorFileError`, or `DataError` for an .npz file.
+  public static func read(path: String) throws -> [NamedTensor] {
+    if path.hasSuffix(".npz") {
+      return try NPZArrays.read(path: path, skipping: NetworkWeights.isIgnored).map {
+        NamedTensor(name: $0.name, shape: $0.shape, values: $0.values)
+      }
+    }
+    let bytes = try PosteriorFile.load(path)
+    if bytes.starts(with: [0x50, 0x4B, 3, 4]) || bytes.first == 0x80 {
+      throw PosteriorFileError(
+        .corrupt, file: path,
+        "is a pickled file, as torch.save writes it, which is a program and could do anything when it is read",
+        remedy: "convert it in Python: `from safetensors.torch import save_file` and "
+          + "`save_file(torch.load(\"\(path)\", weights_only=True), \"weights.safetensors\")`")
+    }
+    do {
+      let content = try SafetensorsReader.read(bytes, widening: true)
+      if content.metadata["format"] == PosteriorFile.format {
+        throw PosteriorFileError(
+          .corrupt, file: path, "is a posterior already", remedy: "update it as it is, or export its weights first")
+      }
+      return content.tensors.filter { !NetworkWeights.isIgnored($0.name) }.map {
+        NamedTensor(name: $0.name, shape: $0.shape, values: $0.values)
+      }
+    } catch let error as SafetensorsError {
+      throw PosteriorFileError(
+        .corrupt, file: path, "is no safetensors file with weights: \(error)",
+        remedy: "name a .safetensors or .npz file")
+    }
+  }
+
+  /// A safetensors file of F64.
+  public static func safetensors(_ tensors: [NamedTensor]) throws -> [UInt8] {
+    try SafetensorsWriter.write(
+      TensorFile(
+        metadata: ["format": "pt"],
+        tensors: tensors.map { Tensor(name: $0.name, shape: $0.shape, values: $0.values) }))
+  }
+
+  /// An .npz file of doubles.
+  public static func npz(_ tensors: [NamedTensor]) throws -> [UInt8] {
+    try NPZWriter.bytes(
+      tensors.map {
+        ($0.name, $0.shape.count == 2 ? .matrix($0.values, columns: $0.shape[1]) : .numbers($0.values))
+      })
+  }
+}
