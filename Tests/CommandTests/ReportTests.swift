@@ -112,6 +112,8 @@ struct ReportTests {
     #expect(html.contains("there is no gap to close. The best score without a row of D1 is tangent’s, 1.100 ± 0.020"))
     #expect(html.contains("<section id=\"gap\"><h2>Scores</h2>"))
     #expect(!html.contains(">gap closed<"))
+    // The interval is above 0: the reason must be the other one.
+    #expect(html.contains("from seed to seed is 0.010"))
   }
 
   @Test("names from the data are text, whatever they hold")

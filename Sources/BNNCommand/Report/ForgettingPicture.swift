@@ -17,7 +17,7 @@ struct ForgettingPicture {
       <figure class="wide">\(picture(points))</figure>
       <p class="note">Mean negative log-likelihood after the update, nats a row: to the right, rows like D1’s are \
       predicted worse (forgotten); downwards, rows like D2’s are predicted better (learned). Lines pass through doing \
-      nothing (D1 only) and the union; the best place is the lower left corner. Marks as above; squares are the two \
+      nothing (dashed) and the union; the best place is the lower left corner. Marks as above; squares are the two \
       ends of the scale.</p></section>
       """
   }

@@ -25,11 +25,11 @@ struct GapPicture {
     let name = score.name(report)
     let caption =
       gap.isNone
-      ? "No gap in the \(name): retraining on everything cannot be told from doing nothing on these test rows "
-        + "(\(Self.size(gap, score, report))), so no method can be said to close anything. Shown are the scores with "
-        + "one standard error to both sides; less is better."
-      : "The gap is \(Self.size(gap, score, report)). Lines are 90 % intervals; methods whose intervals overlap are "
-        + "not told apart." + (gap.ceiling == nil ? "" : " Ceiling: the union retrained with another seed.")
+      ? "No gap in the \(name): retraining on everything is not measurably better than doing nothing on these test "
+        + "rows (\(Self.size(gap, score, report))), so no method can be said to close anything. Shown are the scores "
+        + "with one standard error to both sides; less is better."
+      : "The gap is \(Self.size(gap, score, report)). Lines are 90 % intervals; where they overlap, the order may "
+        + "be chance." + (gap.ceiling == nil ? "" : " Ceiling: the union retrained with another seed.")
     let picture = gap.isNone ? scores(score) : shares(score, gap)
     return """
       <figure><h3>\(name.prefix(1).uppercased() + name.dropFirst())</h3>
@@ -42,8 +42,12 @@ struct GapPicture {
   static func size(_ gap: ComparisonReport.Gap, _ score: Score, _ report: ComparisonReport) -> String {
     let decimals = ReportText.decimals(for: abs(gap.interval.upperBound - gap.interval.lowerBound) / 2)
     func shown(_ value: Double) -> String { ReportText.number(value, decimals: decimals) }
+    // Where the interval alone would speak for a gap, the seeds are the reason that there is none.
+    let seeds =
+      gap.isNone && gap.interval.lowerBound > 0
+      ? "; the union’s own error from seed to seed is \(ReportText.amount(gap.unionError))" : ""
     return "\(shown(gap.size))\(score.unit), 90 % interval \(shown(gap.interval.lowerBound)) to "
-      + shown(gap.interval.upperBound)
+      + shown(gap.interval.upperBound) + seeds
   }
 
   private func shares(_ score: Score, _ gap: ComparisonReport.Gap) -> String {

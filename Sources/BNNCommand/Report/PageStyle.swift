@@ -70,7 +70,8 @@ enum PageStyle {
       body { font-size: 1rem; } main { max-width: none; padding: 0; } .scroll { overflow: visible; }
       .pair { grid-template-columns: 1fr 1fr; } .triple { grid-template-columns: repeat(3, 1fr); }
       .quadruple { grid-template-columns: repeat(4, 1fr); } th, td { padding: 3px 4px; } tbody th { min-width: 0; }
-      .wide svg { max-width: 400px; } figure, tr, dd, .legend, .note { break-inside: avoid; } h2, h3, dt { break-after: avoid; }
+      .wide svg { max-width: 400px; }
+      figure, tr, dd, .legend, .note { break-inside: avoid; } h2, h3, dt { break-after: avoid; }
       * { print-color-adjust: exact; -webkit-print-color-adjust: exact; }
     }
     """
