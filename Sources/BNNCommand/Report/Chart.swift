@@ -135,7 +135,7 @@ struct Chart {
   }
 
   /// Grid, ticks and titles of two axes; `y` may run downwards, as pixels do.
-  mutating func axes(x: Axis, y: Axis, xTitle: String, yTitle: String, ticks: Int = 5) {
+  mutating func axes(x: Axis, y: Axis, xTitle: String, yTitle: String, ticks: Int = 5, xTicks: Int = 5) {
     let bottom = max(y.start, y.end)
     let top = min(y.start, y.end)
     for tick in y.ticks(count: ticks) {
@@ -143,9 +143,9 @@ struct Chart {
       text(tick.label, x.start - 6, y(tick.value) + 4, .end, style: "muted")
     }
     // Half as many labels where they are long, such as years with decimals.
-    let longest = x.ticks(count: ticks).map(\.label.count).max() ?? 1
+    let longest = x.ticks(count: xTicks).map(\.label.count).max() ?? 1
     let room = Int((x.end - x.start) / (Double(longest) * 7 + 14))
-    for tick in x.ticks(count: max(2, min(ticks, room))) {
+    for tick in x.ticks(count: max(1, min(xTicks, room))) {
       line(x(tick.value), bottom, x(tick.value), top, "grid")
       text(tick.label, x(tick.value), bottom + 16, .middle, style: "muted")
     }

@@ -47,7 +47,7 @@ struct PredictionPicture {
       <p class="legend">\(key) <span class="key">lines: predicted mean</span> \
       <span class="key">shaded: 90 % band of a new observation</span></p>
       <p class="note">\(ReportText.rows(count)) of the first split’s test rows, along \
-      \(ReportText.escaped(picture.name)). Other columns differ from row to row as well.</p></section>
+      \(ReportText.escaped(picture.name)). Any other columns differ from row to row as well.</p></section>
       """
   }
 

@@ -8,7 +8,11 @@ struct StreamPicture {
     let report = roles.report
     guard report.batches > 1 else { return "" }
     let lines = report.methods.indices.compactMap { index -> (index: Int, points: [(x: Double, y: Double)])? in
-      let stream = report.methods[index].stream
+      var stream = report.methods[index].stream
+      // The two ends of the scale see no batches.
+      if stream.isEmpty, index == roles.staleIndex || index == roles.unionIndex, let end = report.methods[index].nll {
+        stream = [end.score]
+      }
       guard stream.count == 1 || stream.count == report.batches else { return nil }
       // One number holds for the whole stream.
       let values = stream.count == 1 ? Array(repeating: stream[0], count: report.batches) : stream
@@ -37,7 +41,9 @@ struct StreamPicture {
     let y = Axis(
       domain: Axis.robustFrame(lines.flatMap { $0.points.map(\.y) }, always: ends), start: height - 42, end: 32)
     var chart = Chart(width: 444, height: height, description: "Score after every batch, by method")
-    chart.axes(x: x, y: y, xTitle: "batches of D2 absorbed", yTitle: "negative log-likelihood, nats a row")
+    chart.axes(
+      x: x, y: y, xTitle: "batches of D2 absorbed", yTitle: "negative log-likelihood, nats a row",
+      xTicks: min(5, roles.report.batches - 1))
     // The grey ones first, so that they lie behind.
     let order: [MethodRoles.Role] = [.old, .own, .stale, .union, .best]
     for role in order {
