@@ -30,7 +30,7 @@ struct ComparisonText {
           padded(method.name, width), right(number(nll.score), 9), right(share(nll), 22),
           right(number(error.score), 10),
           right(share(error), 22), right(String(format: "%.1f", method.seconds), 8),
-          right(Self.size(method.keptBytes), 8),
+          right(ReportText.bytes(method.keptBytes), 8),
           method.needsOldData ? " yes  " : " no   ",
           method.certificate.isEmpty ? "–" : method.certificate + (method.givesPosterior ? "" : ", a point"),
         ].joined(separator: " "))
@@ -76,11 +76,6 @@ struct ComparisonText {
 
   private func right(_ text: String, _ width: Int) -> String {
     String(repeating: " ", count: max(0, width - text.count)) + text
-  }
-
-  static func size(_ bytes: Int) -> String {
-    bytes < 1000
-      ? "\(bytes) B" : bytes < 1_000_000 ? "\(bytes / 1000) kB" : String(format: "%.1f MB", Double(bytes) / 1e6)
   }
 
   // MARK: JSON
