@@ -4,7 +4,6 @@ import Foundation
 /// A comparison as the terminal and programs see it.
 struct ComparisonText {
   let report: ComparisonReport
-  let members: Int
 
   private var errorName: String { report.isClassification ? "error" : "rmse" }
 

@@ -102,7 +102,7 @@ import Testing
     }
     let information = try #require(one.information)
     #expect(information.logBayesFactor != nil && information.heldOut.isFinite)
-    // D1 says nothing of where D2 is: hot-start must do better there than doing nothing, and worse where D1 was.
+    // D1 says nothing of where D2 is: whoever sees D2 must do better there than doing nothing.
     func named(_ name: String) throws -> ComparisonReport.MethodResult {
       try #require(one.methods.first { $0.name == name })
     }

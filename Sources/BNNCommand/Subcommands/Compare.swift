@@ -125,7 +125,7 @@ struct Compare: ParsableCommand {
         ])
       try AtomicFile.write(Array(page.html.utf8), to: report, replacing: force)
     }
-    ComparisonText(report: found, members: model.members).say(console)
+    ComparisonText(report: found).say(console)
     if let report { console.say("Report: \(report)") }
     console.result(ComparisonText.json(found, seconds: seconds, output: report))
   }
