@@ -109,6 +109,18 @@ import Testing
     #expect(try #require(try named("tangent").newRows) < (try #require(try named("stale").newRows)))
   }
 
+  @Test(
+    "what the command leaves out by default is what takes long: of 3,000 rows × 20 columns the moving tangent alone")
+  func estimates() {
+    var problem = Self.problem()
+    problem.schema = Schema(features: (0..<20).map { "x\($0)" }, targets: ["y"])
+    problem.network = NetworkSpec(inputs: 20, hidden: [50], outputs: 1, activation: .tanh)
+    problem.training = TrainingSettings()
+    // Measured on two cores: the others end within 30 s each, the moving tangent after two minutes.
+    let slow = ComparisonMethod.all(problem).filter { $0.estimatedSeconds(problem, rows: 3000) > 60 }
+    #expect(slow.map(\.name) == ["moving-tangent"])
+  }
+
   @Test("under a flat prior, methods that need a proper one are not offered")
   func flat() throws {
     var problem = Self.problem()

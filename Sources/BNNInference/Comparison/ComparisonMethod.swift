@@ -115,20 +115,32 @@ extension ComparisonMethod {
     if case .laplace = base { true } else { false }
   }
 
-  /// Seconds that it may take on these rows: training goes through them some 800 times, or 10 with minibatches; a curvature
-  /// that is full costs 2·n·P² flops, and 20·P³ a fit. At the 5 GFlop/s that small matrices reach.
+  /// Seconds that it may take on a split: its own fit of D1, which it has for nothing where `stale` has made it, and its update.
+  /// Training goes through the rows some 800 times, or `epochs` times; a curvature that is full costs 2·n·P² flops and a factor of
+  /// it up to 8·P³, a dozen times a fit and once an update. At the 20 GFlop/s of one core on matrices of that size, and 5 on
+  /// thin ones.
+  ///
+  /// - Parameter rows: of D1 and D2.
   public func estimatedSeconds(_ problem: ComparisonProblem, rows: Int) -> Double {
     let (p, n, m) = (Double(problem.weights), Double(rows), Double(problem.members))
-    let passes = problem.training.epochs.map(Double.init) ?? 800
     let outputs = Double(Network(problem.network).outputs)
-    let training = 6 * p * n * passes
-    let full = (2 * n * outputs * p * p + 20 * p * p * p) * 12
-    switch base {
-    case .linear: return 0
-    case .meanField: return m * (training + 2 * 40_000 * 64 * p * 12) / 5e9
-    case .kalman: return m * (training + full + n * 6 * p * p) / 5e9
-    case .network(.tangent), .network(.movingTangent), .laplace(.full), .linearised: return m * (training + full) / 5e9
-    default: return m * training / 5e9
-    }
+    let passes = problem.training.epochs.map(Double.init) ?? 800
+    let training = 6 * p * n * passes / 5e9
+    let full = (2 * n * outputs * p * p + 8 * p * p * p) / 2e10
+    let (fit, update): (Double, Double) =
+      switch base {
+      case .linear: (0, 0)
+      case .network(.movingTangent): (training + 12 * full, full + moving(problem))
+      case .network(.tangent), .linearised, .laplace(.full): (training + 12 * full, full + training)
+      case .kalman: (training + 12 * full, n * 6 * p * p / 5e9)
+      case .meanField: (training + 40_000 * 64 * p * 12 / 5e9, 40_000 * 64 * p * 12 / 5e9)
+      default: (training, training)
+      }
+    return m * (update + (base == .standard(problem) ? 0 : fit))
+  }
+
+  private func moving(_ problem: ComparisonProblem) -> Double {
+    let width = problem.weights + problem.network.inputs + TangentStore.hiddenUnits
+    return MovingTangent.cost(parameters: problem.weights, storeWidth: width).flops / 2e10
   }
 }

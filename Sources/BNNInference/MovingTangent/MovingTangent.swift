@@ -126,9 +126,16 @@ extension Member {
   /// Nil for everything that does not move.
   public var costOfMove: (numbers: Double, flops: Double)? {
     guard let store else { return nil }
-    let (w, p) = (Double(store.statistics.weights), Double(theta.count))
-    let m = Double(MovingTangent.probeCount(width: store.statistics.weights))
-    let steps = Double(MovingTangent.rounds * MovingTangent.iterations)
+    return MovingTangent.cost(parameters: theta.count, storeWidth: store.statistics.weights)
+  }
+}
+
+extension MovingTangent {
+  /// Numbers held at once and flops of a move, at most, of P weights and a store of W columns.
+  static func cost(parameters: Int, storeWidth: Int) -> (numbers: Double, flops: Double) {
+    let (w, p) = (Double(storeWidth), Double(parameters))
+    let m = Double(probeCount(width: storeWidth))
+    let steps = Double(rounds * iterations)
     // Probes on the basis and their derivatives, whole and left over; W × W triangles.
     let numbers = 2 * m * w + 3 * m * p + 6 * w * w
     // A curvature is a product M × W × P, one W × W × P and the Gram matrices; then its Cholesky factor.
