@@ -19,14 +19,8 @@ extension ModelOptions {
   /// The labels in `--heads`, group by group.
   var headLabels: [[String]]? { groups(heads) }
 
-  /// The labels in `--classes`: a list, or 0, 1, … up to a number of them; or those in `--heads`.
-  private var declaredClasses: [String]? {
-    guard let labels = names(classes) else { return headLabels?.flatMap { $0 } }
-    guard labels.count == 1, let count = Int(labels[0]), (2...TargetKind.mostClasses).contains(count) else {
-      return labels
-    }
-    return (0..<count).map(String.init)
-  }
+  /// The labels in `--classes`, or those in `--heads`.
+  private var declaredClasses: [String]? { classLabels(classes) ?? headLabels?.flatMap { $0 } }
 
   func validateTarget(isLabelled: Bool) throws {
     if isLabelled {

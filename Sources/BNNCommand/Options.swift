@@ -107,6 +107,14 @@ struct UnseenOptions: ParsableArguments {
   }
 }
 
+/// The labels in `--classes`: a list, or 0, 1, … up to a number of them.
+func classLabels(_ text: String?) -> [String]? {
+  guard let labels = names(text), labels.count == 1, let count = Int(labels[0]),
+    (2...TargetKind.mostClasses).contains(count)
+  else { return names(text) }
+  return (0..<count).map(String.init)
+}
+
 /// The names in a list separated by commas.
 func names(_ list: String?) -> [String]? {
   list.map {

@@ -93,7 +93,8 @@ struct ReportWords {
     <section id="reading"><h2>How to read this</h2>
     <dl>
     <dt>Stale, union</dt><dd>Stale is the model of D1 left as it is. The union is the model retrained on D1 and D2 \
-    together, the better of a cold and a warm start. They are the two ends of the scale.</dd>
+    together from new random weights; its score is the mean of \(Comparison.unionSeeds) seeds. They are the two ends of the \
+    scale.</dd>
     <dt>Gap closed</dt><dd>1 − Σ(score(method) − score(union)) / Σ(score(D1 only) − score(union)), over the same test \
     rows and splits: 0 % is doing nothing, 100 % is retraining. Numbers are never clipped: below 0 % the update did \
     harm, above 100 % it beat the union. Intervals are 90 % of a paired bootstrap.</dd>

@@ -250,11 +250,7 @@ struct Import: ParsableCommand {
     }
   }
 
-  private func declaredClasses(_ file: NetworkFile?) -> [String]? {
-    guard let list = names(classes) else { return file?.classes }
-    guard list.count == 1, let count = Int(list[0]), (2...TargetKind.mostClasses).contains(count) else { return list }
-    return (0..<count).map(String.init)
-  }
+  private func declaredClasses(_ file: NetworkFile?) -> [String]? { classLabels(classes) ?? file?.classes }
 
   private func normalisation(_ file: NetworkFile?, _ schema: Schema, _ likelihood: LikelihoodKind) throws
     -> Normalisation

@@ -180,8 +180,7 @@ struct PropertyOptions: ParsableArguments {
 
   /// `--classes` as a list, or as the number of classes 0, 1, ….
   private func sameClasses(_ held: [String]?, file: String) throws {
-    guard let classes, names(classes) != held else { return }
-    if let held, held == (0..<held.count).map(String.init), classes == String(held.count) { return }
+    guard let classes, classLabels(classes) != held else { return }
     throw CommandFailure(
       ExitStatus.usage,
       "--classes \(classes) disagrees with the posterior, which has \(held?.joined(separator: ",") ?? "no classes")",

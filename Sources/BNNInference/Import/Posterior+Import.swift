@@ -230,6 +230,9 @@ extension LaplaceEngine {
 extension Normalisation {
   /// How rows differ from those that this normalisation was made for, in which every column (or all together, where they
   /// share center and scale) has mean 0 and deviation 1; nil where they are alike, or where nothing was normalised.
+  ///
+  /// Unlike is a mean off by half a deviation, or a deviation that is twice as large or half: far beyond what sampling does to
+  /// some dozen rows, and about where a curvature, quadratic in the inputs, is wrong by a factor of four.
   public func unlikeness(of x: Matrix) -> String? {
     guard featureCenter.contains(where: { $0 != 0 }) || featureScale.contains(where: { $0 != 1 }), x.rows > 1 else {
       return nil
