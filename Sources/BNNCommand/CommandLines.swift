@@ -40,6 +40,7 @@ extension Posterior {
       if entry.settings[UpdateSetting.onePass] != nil { words.append("--one-pass") }
       if entry.settings[UpdateSetting.precision] != nil { words.append("--single-precision") }
       if entry.settings[UpdateSetting.keepSites] != nil { words.append("--keep-sites") }
+      if entry.settings[UpdateSetting.keepNoise] != nil { words.append("--keep-noise") }
       if entry.settings[UpdateSetting.linearPartOnly] != nil { words.append("--linear-part-only") }
       if entry.settings[UpdateSetting.repeatedData] != nil { words.append("--allow-repeated-data") }
       if let label = entry.label { words += Self.flag("--label", label) }

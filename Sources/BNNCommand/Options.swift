@@ -130,6 +130,7 @@ enum UpdateSetting {
   static let repeatedData = "allow_repeated_data"
   static let onePass = "one_pass"
   static let keepSites = "keep_sites"
+  static let keepNoise = "keep_noise"
   static let linearPartOnly = "linear_part_only"
   static let precision = "precision"
   static let processNoise = "process_noise"
@@ -149,6 +150,28 @@ struct SiteOptions: ParsableArguments {
   var keepSites = false
 
   var lineage: [String: String] { keepSites ? [UpdateSetting.keepSites: "true"] : [:] }
+}
+
+/// What an update does with the noise.
+struct NoiseOptions: ParsableArguments {
+  @Flag(
+    name: .long,
+    help: """
+      Leave the noise that D1 estimated as it is, as `merge` needs it of laplace, kalman and mean-field; it follows the batches \
+      otherwise. A fit with --noise has it fixed anyway, and --keep-sites keeps it too.
+      """)
+  var keepNoise = false
+
+  var lineage: [String: String] { keepNoise ? [UpdateSetting.keepNoise: "true"] : [:] }
+
+  /// - Throws: `CommandFailure` for a posterior whose noise no flag keeps.
+  func check(_ prior: Posterior, file: String) throws {
+    guard keepNoise, !prior.model.method.keepsCurvature else { return }
+    throw CommandFailure(
+      ExitStatus.usage,
+      "--keep-noise belongs to laplace, kalman, mean-field and point, and this posterior is of \(prior.model.methodName), whose noise "
+        + "all rows estimate together", file: file, remedy: "leave the flag out")
+  }
 }
 
 /// What is said of a posterior that is written.

@@ -72,6 +72,8 @@ public struct SequentialUpdate: Sendable {
   private var point: PointSettings?
   /// Whether what this batch says is kept apart in the posterior (`Posterior.sites`).
   private let keepsSite: Bool
+  /// Whether a noise that D1 estimated stays as it is, of a Gaussian over a network's weights.
+  private let keepsNoise: Bool
   /// Whether the statistics are of this batch alone, because some batches' are kept apart.
   private let countsApart: Bool
   /// How a Laplace posterior finds the batch's optimum; may be changed until `finish`.
@@ -83,12 +85,15 @@ public struct SequentialUpdate: Sendable {
   ///   - keepingSite: keeps what this batch says apart (`Posterior.sites`), as that of the lineage entry that is written next, so
   ///     that `forgetting` and `merged` need no subtraction. In the linear family as large again as what all data said; see
   ///     `checkKeepsSites` for what cannot.
+  ///   - keepingNoise: of a Gaussian over a network's weights, whose noise follows the batches otherwise, if D1 estimated it: keeps
+  ///     it, as `merged` needs it and as `keepingSite` does by itself. No effect on others.
   ///   - training: how a Laplace posterior finds the batch's optimum.
   public init(
     _ prior: Posterior, moving moves: Bool = true, keepingSite keepsSite: Bool = false,
-    training: TrainingSettings = TrainingSettings()
+    keepingNoise keepsNoise: Bool = false, training: TrainingSettings = TrainingSettings()
   ) {
     self.keepsSite = keepsSite
+    self.keepsNoise = keepsNoise || !prior.followsNoise(keepingSite: keepsSite)
     countsApart = (keepsSite || !prior.sites.isEmpty) && !prior.model.method.keepsCurvature
     self.moves = moves
     self.training = training
@@ -121,10 +126,11 @@ public struct SequentialUpdate: Sendable {
   ///
   /// - Throws: `UpdateError.unsuitable` for any other posterior.
   public init(
-    meanField prior: Posterior, keepingSite: Bool = false, training: TrainingSettings = TrainingSettings()
+    meanField prior: Posterior, keepingSite: Bool = false, keepingNoise: Bool = false,
+    training: TrainingSettings = TrainingSettings()
   ) throws {
     try prior.checkMeanField()
-    self.init(prior, keepingSite: keepingSite, training: training)
+    self.init(prior, keepingSite: keepingSite, keepingNoise: keepingNoise, training: training)
     isMeanField = true
   }
 
@@ -135,10 +141,11 @@ public struct SequentialUpdate: Sendable {
   ///   taken up.
   /// - Throws: `UpdateError.unsuitable` for any other posterior and for settings that do not fit the method or the network.
   public init(
-    point settings: PointSettings, of prior: Posterior, training: TrainingSettings = TrainingSettings()
+    point settings: PointSettings, of prior: Posterior, keepingNoise: Bool = false,
+    training: TrainingSettings = TrainingSettings()
   ) throws {
     try prior.checkPoint(settings)
-    self.init(prior, training: training)
+    self.init(prior, keepingNoise: keepingNoise, training: training)
     point = settings
   }
 
@@ -149,14 +156,16 @@ public struct SequentialUpdate: Sendable {
   /// - Throws: `UpdateError.unsuitable` for any other posterior, `LinearAlgebraError` for a precision that is not positive
   ///   definite.
   public init(
-    filtering prior: Posterior, _ settings: FilterSettings = FilterSettings(), keepingSite: Bool = false
+    filtering prior: Posterior, _ settings: FilterSettings = FilterSettings(), keepingSite: Bool = false,
+    keepingNoise: Bool = false
   ) throws {
     moves = false
     (keepsSite, countsApart) = (keepingSite, false)
     training = TrainingSettings()
     before = prior
     (statistics, bases, kept) = ([], [], [])
-    filter = try FilterUpdate(prior, settings)
+    keepsNoise = keepingNoise || !prior.followsNoise(keepingSite: keepingSite)
+    filter = try FilterUpdate(prior, settings, followsNoise: !keepsNoise)
   }
 
   /// Absorbs data rows in their own units: features n × d, targets n × C. O(n·C·P²).
@@ -258,6 +267,7 @@ public struct SequentialUpdate: Sendable {
   ) throws -> (posterior: Posterior, report: UpdateReport) {
     if keepsSite { try before.checkKeepsSites() }
     if var result = try finishedGaussian(threads: threads, seed: seed, progress: progress) {
+      if rows > 0, keepsNoise { result.posterior.noteKeptNoise() }
       // What was kept apart is in the structure of its method.
       if result.posterior.model.method != before.model.method { result.posterior.sites = [] }
       if keepsSite, rows > 0 { result.posterior = try result.posterior.keepingSite(after: before) }
@@ -289,13 +299,15 @@ public struct SequentialUpdate: Sendable {
     guard let collected else { return nil }
     if isMeanField {
       return try before.meanFieldUpdated(
-        by: collected, training: training, threads: threads, seed: seed, progress: progress)
+        by: collected, followsNoise: !keepsNoise, training: training, threads: threads, seed: seed, progress: progress)
     }
     if let point {
       return try before.pointUpdated(
-        by: collected, point, training: training, threads: threads, seed: seed, progress: progress)
+        by: collected, point, followsNoise: !keepsNoise, training: training, threads: threads, seed: seed,
+        progress: progress)
     }
-    return try before.updated(by: collected, training: training, threads: threads, seed: seed, progress: progress)
+    return try before.updated(
+      by: collected, followsNoise: !keepsNoise, training: training, threads: threads, seed: seed, progress: progress)
   }
 
   /// What this batch said so far, of an update that counts apart or of a posterior that had seen nothing.

@@ -9,7 +9,8 @@ extension InformationArray {
   /// (the downdating problem of Stewart 1979, "The effects of rounding error on an algorithm for downdating a Cholesky
   /// factorization", for a block of rows): the rounding of an orthogonal update of A divided by 1 − s², what is left of the
   /// direction that loses most; at least 1/K where one of K equal parts stays. Where a direction may lose all, 1 − s² is
-  /// rounding, and AᵀA − BᵀB is taken apart instead, good to ε‖AᵀA‖, with what is below that set to 0.
+  /// rounding, and A may be a difference itself that was left without a direction that B has: then AᵀA − BᵀB is taken apart instead,
+  /// good to ε‖AᵀA‖, with what is below that set to 0.
   ///
   /// - Parameters:
   ///   - part: B, of the same width.
@@ -25,10 +26,11 @@ extension InformationArray {
     }
     a.divideColumns(by: scale)
     b.divideColumns(by: scale)
-    guard let division = try Division(of: b, by: a) else { return nil }
     let kept = min(count, width)
-    let benign = division.divisor.rows <= kept ? try division.rest() : nil
-    guard var rest = benign == nil ? try Self.difference(a, b, rows: kept) : benign else { return nil }
+    var found: Matrix?
+    if let division = try Division(of: b, by: a), division.divisor.rows <= kept { found = try division.rest() }
+    if found == nil { found = try Self.difference(a, b, rows: kept) }
+    guard var rest = found else { return nil }
     rest.divideColumns(by: scale.map { 1 / $0 })
     var result = InformationArray(width: width)
     result.absorbOrthogonally(&rest)
@@ -78,7 +80,8 @@ private struct Division {
   /// ‖T‖ ‖T⁻¹y‖: what rounding grows by in the direction y of M.
   let amplification: ([Double]) -> Double
 
-  /// Nil where B has a direction that A has not.
+  /// Nil where B has more than rounding of a direction that A has not: A may be a difference itself, good to the root of rounding in
+  /// such a direction, or B no part of it.
   init?(of b: Matrix, by a: Matrix) throws(LinearAlgebraError) {
     if a.rows == a.columns, let factor = try? TriangularFactor(upper: a) {
       let spectrum = factor.estimatedSpectrum()
@@ -100,8 +103,7 @@ private struct Division {
     for i in 0..<b.rows {
       let row = Array(rotated.row(i))
       for j in 0..<rank { quotient[i, j] = row[j] / values[j] }
-      // Far above what the directions that were left out hold of columns of norm 1.
-      guard norm(Array(row[rank...])) < 1e-9 else { return nil }
+      guard norm(Array(row[rank...])) < Double(a.columns) * Double.ulpOfOne else { return nil }
     }
     for i in 0..<rank { for j in 0..<divisor.columns { divisor[i, j] *= values[i] } }
     (self.divisor, self.quotient) = (divisor, quotient)

@@ -155,9 +155,12 @@ struct MergeCommandTests {
     arguments: ["laplace", "kalman", "mean-field"])
   func gaussians(method: String) throws {
     let fit = ["fit", "D1.csv", "--target", "y", "--hidden", "4", "--method", method, "-o", "p1"]
-    folder.run(fit + (method == "mean-field" ? ["--noise", "0.3"] : [])).succeeded()
+    folder.run(fit).succeeded()
     folder.run("update", "p1", "D2.csv", "-o", "s2", "--keep-sites").succeeded()
-    folder.run("update", "p1", "D3.csv", "-o", "s3").succeeded()
+    folder.run("update", "p1", "D3.csv", "-o", "own").succeeded()
+    folder.run("merge", "--prior", "p1", "s2", "own", "-o", "x").failed(64, "--keep-noise")
+    folder.run("update", "p1", "D3.csv", "-o", "s3", "--keep-noise").succeeded()
+    #expect(folder.run("inspect", "s3", "--command").outputLines.last?.contains("--keep-noise") == true)
     let object = folder.run("merge", "--prior", "p1", "s2", "s3", "-o", "m", "--json").succeeded().object()
     #expect(object["rows_total"] as? Int == 80)
     #expect((object["certificate"] as? [String: Any])?["update"] as? String == "approximate")

@@ -337,7 +337,7 @@ struct MeanFieldLinearTests {
     #expect((before != after) == (noise == .auto))
     let reasons = second.certificate.reasons.joined(separator: " ")
     #expect(reasons.contains("Mean-field variational inference from update"))
-    #expect(reasons.contains("The noise follows the batches") == (noise == .auto))
+    #expect(reasons.contains("the noise follows the batches") == (noise == .auto))
   }
 
   @Test func noRowsAreNoUpdate() throws {

@@ -98,8 +98,9 @@ private struct NonlinearSet: Sendable, CustomStringConvertible {
 @Suite("E10: NIST's nonlinear sets", .needsSharedData("nist/nonlinear"))
 struct NISTNonlinearTests {
   /// Certified to 11 digits. Estimates are found to the square root of rounding of the sum of squares at worst, deviations are
-  /// as many digits as JᵀJ's condition leaves: six digits of both are asked, of Lanczos1, whose residuals are rounding, three of
-  /// the deviations.
+  /// as many digits as JᵀJ's condition leaves: six digits of both are asked. Of Lanczos1, whose residuals of 9e-14 are rounding
+  /// themselves, fewer of the deviations: four roundings of values up to 2.5 are 2e-15, 2.5 % of a residual and over 24 of them
+  /// .5 %, so that two digits are what any processor's kernels have.
   @Test(arguments: NonlinearSet.all)
   private func certified(_ set: NonlinearSet) throws {
     let data = try set.load()
@@ -108,9 +109,9 @@ struct NISTNonlinearTests {
     try posterior.absorb(data.x, data.y)
     #expect(digits(of: posterior.mean, against: data.estimate) >= 6)
     let deviations = try posterior.standardDeviations()
-    #expect(digits(of: deviations, against: data.deviation) >= (set.name == "Lanczos1" ? 3 : 6))
+    #expect(digits(of: deviations, against: data.deviation) >= (set.name == "Lanczos1" ? 2 : 6))
     let residual = try #require(posterior.noiseVariance).squareRoot()
-    #expect(digits(of: residual, against: data.residualDeviation) >= (set.name == "Lanczos1" ? 3 : 6))
+    #expect(digits(of: residual, against: data.residualDeviation) >= (set.name == "Lanczos1" ? 2 : 6))
   }
 
   /// What a model linear in its parameters gives in three batches is what it gives in one.

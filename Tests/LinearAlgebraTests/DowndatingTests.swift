@@ -62,6 +62,34 @@ import Testing
     #expect(nothing.array.rows == 0)
   }
 
+  /// A batch taken out of an array that is a difference itself, of fewer rows than columns whose singular values fall to rounding:
+  /// what the first difference dropped of a direction is no sign that the batch was never in it. In columns of norm 1 each difference
+  /// is good to w²ε.
+  @Test(arguments: Gen.seeds(8)) func aDifferenceIsAWhole(seed: UInt64) throws {
+    var gen = Gen(seed: seed)
+    let w = 60
+    let data = gen.matrix(rows: 50, columns: w, condition: 1e14)
+    var sum = InformationArray(width: w)
+    for shard in [20..<30, 30..<50] {
+      var own = array(data, 0..<20)
+      var rows = data.rows(shard)
+      own.absorb(&rows)
+      sum = sum.merged(with: own)
+    }
+    let merged = try #require(try sum.removing(array(data, 0..<20), leaving: 50))
+    let found = try #require(try merged.removing(array(data, 20..<30), leaving: 40))
+    var (rest, gram) = (data.rows(0..<20).gram, found.array.gram)
+    rest.accumulate(data.rows(30..<50), data.rows(30..<50), transposeA: true)
+    let all = data.gram
+    for i in 0..<w {
+      for j in 0..<w {
+        let unit = (all[i, i] * all[j, j]).squareRoot()
+        gram[i, j] -= rest[i, j]
+        #expect(abs(gram[i, j]) < 3 * Double(w * w) * epsilon * unit, "seed \(seed), entry \(i), \(j)")
+      }
+    }
+  }
+
   /// K arrays that share their first rows, those taken out K − 1 times: nothing is lost whatever the conditioning of the
   /// columns, since at least a K-th stays of every direction.
   @Test(arguments: Gen.seeds(3), [1e2, 1e6, 1e10]) func sharedRowsCountOnce(seed: UInt64, condition: Double) throws {

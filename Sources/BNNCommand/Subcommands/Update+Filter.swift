@@ -68,7 +68,8 @@ private final class FilterStream: @unchecked Sendable {
     summary = BatchSummary(sketch: file.posterior.batchSketch)
     previous = FileManager.default.contents(atPath: output).map { Array($0) }
     update = try SequentialUpdate(
-      filtering: file.posterior, command.filter.settings, keepingSite: command.keeping.keepSites)
+      filtering: file.posterior, command.filter.settings, keepingSite: command.keeping.keepSites,
+      keepingNoise: command.noise.keepNoise)
   }
 
   var rows: Int { lock.withLock { summary.rows } }
@@ -130,6 +131,7 @@ private final class FilterStream: @unchecked Sendable {
     var settings = command.tables.lineageSettings(summary, command.levels)
     settings.merge(command.filter.lineage) { $1 }
     settings.merge(command.keeping.lineage) { $1 }
+    settings.merge(command.noise.lineage) { $1 }
     do {
       if try command.isRepeated(summary, prior.lineage) { settings[UpdateSetting.repeatedData] = "true" }
     } catch {

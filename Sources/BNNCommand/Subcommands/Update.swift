@@ -19,6 +19,7 @@ struct Update: ParsableCommand {
   var allowRepeatedData = false
 
   @OptionGroup var keeping: SiteOptions
+  @OptionGroup var noise: NoiseOptions
   @OptionGroup var filter: FilterOptions
   @OptionGroup var training: TrainingOptions
   @OptionGroup var variational: VariationalOptions
@@ -46,6 +47,7 @@ struct Update: ParsableCommand {
     try AtomicFile.check(output, replacing: destination.replaces)
     let prior = file.posterior
     if keeping.keepSites { try prior.checkKeepsSites() }
+    try noise.check(prior, file: posterior)
     if filter.filters(prior, method: properties.method) {
       try variational.refuseUnused()
       try point.refuseUnused()
@@ -64,16 +66,21 @@ struct Update: ParsableCommand {
     let isLaplace = prior.model.method == .laplace && !isMeanField && pointMethod == nil
     // How many rows there are is known when they are read; the choice between second-order steps and Adam can wait.
     var update =
-      try pointSettings.map { try SequentialUpdate(point: $0, of: prior, training: training.settings(point.optimizer)) }
+      try pointSettings.map { 
+        try SequentialUpdate(
+          point: $0, of: prior, keepingNoise: noise.keepNoise, training: training.settings(point.optimizer))
+      }
       ?? (isMeanField
-        ? SequentialUpdate(meanField: prior, keepingSite: keeping.keepSites)
-        : SequentialUpdate(prior, moving: !stays, keepingSite: keeping.keepSites))
+        ? SequentialUpdate(meanField: prior, keepingSite: keeping.keepSites, keepingNoise: noise.keepNoise)
+        : SequentialUpdate(
+          prior, moving: !stays, keepingSite: keeping.keepSites, keepingNoise: noise.keepNoise))
     let summary = try absorb(
       reader, into: &update, threads: global.workers, console: console, sketch: prior.batchSketch)
     var settings = tables.lineageSettings(summary, levels)
     let isAllowed = try isRepeated(summary, prior.lineage)
     if isAllowed { settings[UpdateSetting.repeatedData] = "true" }
     settings.merge(keeping.lineage) { $1 }
+    settings.merge(noise.lineage) { $1 }
     if isLaplace {
       update.training = training.settings(rows: summary.rows, weights: prior.members[0].theta.count)
       settings.merge(TrainingOptions.lineage(update.training)) { $1 }

@@ -68,10 +68,6 @@ struct Merge: Sendable {
           : "moving tangents cannot be merged: each has moved its linearisation point on its own; update a tangent instead"
       )
     }
-    guard !start.estimatesNoiseAnew else {
-      throw UpdateError.unsuitable(
-        "mean-field posteriors can be merged where the noise is given (fit --noise): each has estimated its own")
-    }
     for (k, shard) in shards.enumerated() {
       func refuse(_ why: String) -> UpdateError { .unsuitable("\(names[k]) cannot be merged: \(why)") }
       if let why = start.mismatch(with: shard) { throw refuse(why) }
@@ -240,7 +236,10 @@ extension Posterior {
         guard held, own.chosen == state.chosen else {
           return "its linearisation point or features are not the prior's: it comes from another fit"
         }
-        if own.prior != state.prior || own.noiseVariance != state.noiseVariance
+        if own.noiseVariance != state.noiseVariance {
+          return "its noise is not the prior's, and earlier rows count by it: update shards with --keep-noise"
+        }
+        if own.prior != state.prior
           || own.predictiveScale != state.predictiveScale
         {
           return "its hyper-parameters are not the prior's"

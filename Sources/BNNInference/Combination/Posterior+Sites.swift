@@ -9,7 +9,6 @@ extension Posterior {
     guard model.method != .point else {
       throw refuse("weights without a posterior do not say what came from which rows")
     }
-    guard !estimatesNoiseAnew else { throw refuse("every update estimates the noise anew; fit with a given --noise") }
     guard memory == nil else { throw refuse("the posterior keeps rows (--memory), which it looks at again") }
     guard model.laplace?.structure != .lowRank else {
       throw refuse("a low-rank structure is chosen anew with every batch")
@@ -42,9 +41,6 @@ extension Posterior {
     result.sites.append(BatchSite(number: before.lineage.count + 1, parts: parts))
     return result
   }
-
-  /// Whether an update changes the noise, which then says something of earlier rows too.
-  var estimatesNoiseAnew: Bool { model.method == .meanField && model.likelihood.hasNoise && model.prior.noise == .auto }
 
   /// After a fit of the linear family, with what its rows said kept apart too.
   public func keepingFirstSite() throws -> Posterior {

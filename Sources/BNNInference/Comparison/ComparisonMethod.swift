@@ -31,7 +31,7 @@ public struct ComparisonMethod: Sendable {
     case .retrain: return rows.count * (rows.features.columns + rows.targets.columns) * 8
     case .point(let settings):
       // Weights, and where the penalty asks for it a curvature of each; l2-start's mean is one number.
-      return settings.method == .ewc || settings.method == .oversample ? 2 * point : point
+      return settings.method.usesCurvature ? 2 * point : point
     }
   }
 

@@ -35,6 +35,24 @@ struct FilterOutcome: Sendable {
 /// log 2π.
 private let logTwoPi = 1.837_877_066_409_345_3
 
+/// IG(a, b) of σ².
+struct FilterNoise: Sendable, Equatable {
+  var shape: Double
+  var rate: Double
+
+  /// The weak prior of the linear family.
+  static var weak: FilterNoise {
+    guard case .inverseGamma(let shape, let rate) = NoisePrior.weak else { preconditionFailure("the weak prior is one") }
+    return FilterNoise(shape: shape, rate: rate)
+  }
+
+  /// After rows with so many numbers, of which σ² is the estimate.
+  static func after(terms: Double, variance: Double) -> FilterNoise {
+    let shape = weak.shape + 0.5 * terms
+    return FilterNoise(shape: shape, rate: shape * variance)
+  }
+}
+
 struct KalmanFilter<Belief: FilterBelief>: RowFilter {
   typealias Scalar = Belief.Scalar
 
@@ -53,19 +71,23 @@ struct KalmanFilter<Belief: FilterBelief>: RowFilter {
   private var schedule = SettlingSchedule(longest: Self.settling)
   private var logEvidence = 0.0
   /// IG(a, b) of σ², in units of which Λ and the prior are then; nil while σ² is what the state says.
-  private var noise: (shape: Double, rate: Double)?
+  private var noise: FilterNoise?
+  /// Whether rows before these gave Λ its size in units of σ².
+  private let hasEarlierRows: Bool
   private var output: [Scalar]
   private var unit: [Scalar]
   private var gradient: [Scalar]
   private var step: [Scalar]
 
-  /// - Parameter adaptsNoise: σ² is unknown, with a weak prior, and Λ is relative to it: normal–inverse-gamma, conjugate for
-  ///   a linear model.
+  /// - Parameter noise: IG(a, b) of σ² before the rows, where it is unknown; Λ is then relative to it: normal–inverse-gamma,
+  ///   conjugate for a linear model.
   init(
     _ network: Network, _ theta: [Double], _ state: LaplaceState, kind: LikelihoodKind, likelihood: any Likelihood,
-    dynamics: FilterDynamics, adaptsNoise: Bool = false
+    dynamics: FilterDynamics, noise: FilterNoise? = nil
   ) throws {
     before = state
+    self.noise = noise
+    hasEarlierRows = noise.map { $0 != .weak } ?? true
     start = theta
     moving = network.parameterRange(ofLayers: state.chosen)
     outputs = network.outputs
@@ -73,15 +95,16 @@ struct KalmanFilter<Belief: FilterBelief>: RowFilter {
     self.likelihood = likelihood
     pass = RowPass(network.spec)
     self.theta = theta.map { Scalar($0) }
+    var curvature = state.curvature
+    let variance = noise == nil ? 1 : state.noiseVariance ?? 1
+    if variance != 1 { curvature.scale(by: variance) }
     belief = try Belief(
-      state.curvature, prior: state.prior.expanded(state.curvature.layers), mean: Array(theta[moving]),
+      curvature, prior: state.prior.scaled(by: variance).expanded(curvature.layers), mean: Array(theta[moving]),
       dynamics: dynamics)
     gradient = [Scalar](repeating: 0, count: moving.count)
     step = gradient
     output = [Scalar](repeating: 0, count: network.outputs)
     unit = output
-    // The weak prior of the linear family.
-    if adaptsNoise, case .inverseGamma(let shape, let rate) = NoisePrior.weak { noise = (shape, rate) }
   }
 
   // Called through an existential, whose code would be the unspecialised one.
@@ -136,7 +159,7 @@ struct KalmanFilter<Belief: FilterBelief>: RowFilter {
       unit[c] = 0
       if let own = noise {
         logEvidence += try Self.studentLogDensity(innovation, own, s) + 0.5 * log(weight)
-        noise = (own.shape + 0.5, own.rate + 0.5 * innovation * innovation / s)
+        noise = FilterNoise(shape: own.shape + 0.5, rate: own.rate + 0.5 * innovation * innovation / s)
       } else {
         logEvidence += 0.5 * (log(precision / s) - logTwoPi - innovation * innovation / s)
       }
@@ -187,7 +210,7 @@ struct KalmanFilter<Belief: FilterBelief>: RowFilter {
 
   /// log t_{2a}(e; 0, (b/a)·s).
   private static func studentLogDensity(
-    _ e: Double, _ noise: (shape: Double, rate: Double), _ s: Double
+    _ e: Double, _ noise: FilterNoise, _ s: Double
   ) throws -> Double {
     let (a, spread) = (noise.shape, 2 * noise.rate * s)
     return try SpecialFunctions.logGamma(a + 0.5) - SpecialFunctions.logGamma(a) - 0.5 * log(Double.pi * spread)
@@ -227,7 +250,7 @@ struct KalmanFilter<Belief: FilterBelief>: RowFilter {
     state.distanceToOptimum = 0
     state.logEvidence += logEvidence
     let moved = moving.map { mean[$0] - start[$0] }
-    let shift = max(0, dot(moved, before.precisionTimes(moved)) * factor).squareRoot()
+    let shift = max(0, dot(moved, before.precisionTimes(moved)) * (hasEarlierRows ? 1 : factor)).squareRoot()
     return FilterOutcome(theta: mean, state: state, logEvidence: logEvidence, shift: shift)
   }
 }

@@ -172,7 +172,7 @@ private struct OnePass: Sendable {
       theta, state,
       FilterSettings(
         dynamics: FilterDynamics(forgetting: choice.forgetting), usesSinglePrecision: usesSinglePrecision),
-      adaptsNoise: hasNoise && known == nil)
+      noise: hasNoise && known == nil ? .weak : nil)
     try filter.absorb(x, y, weights: weights?[...])
     return try filter.outcome()
   }

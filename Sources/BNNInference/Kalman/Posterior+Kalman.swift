@@ -12,13 +12,16 @@ struct FilterUpdate: Sendable {
   private(set) var rows = 0
 
   /// - Throws: `UpdateError.unsuitable` for a posterior whose precision no filter keeps, `LinearAlgebraError`.
-  init(_ before: Posterior, _ settings: FilterSettings) throws {
+  init(_ before: Posterior, _ settings: FilterSettings, followsNoise: Bool) throws {
     self.before = before
     self.settings = settings
     try before.checkFilter()
     filters = try before.members.map { member in
       guard let state = member.laplace else { throw UpdateError.unsuitable("the posterior has no curvature") }
-      return try before.filter(member.theta, state, settings)
+      let noise = before.earlierTerms(followsNoise: followsNoise).flatMap { terms in
+        state.noiseVariance.map { FilterNoise.after(terms: terms, variance: $0) }
+      }
+      return try before.filter(member.theta, state, settings, noise: noise)
     }
   }
 
@@ -89,14 +92,14 @@ extension Posterior {
   }
 
   func filter(
-    _ theta: [Double], _ state: LaplaceState, _ settings: FilterSettings, adaptsNoise: Bool = false
+    _ theta: [Double], _ state: LaplaceState, _ settings: FilterSettings, noise: FilterNoise? = nil
   ) throws -> any RowFilter {
     let network = Network(model.networkOrEmpty)
     let isSingle = settings.usesSinglePrecision ?? (network.parameterCount > LaplaceRows.doubleLimit)
     func make<B: FilterBelief>(_: B.Type) throws -> any RowFilter {
       try KalmanFilter<B>(
         network, theta, state, kind: model.likelihood, likelihood: likelihood(state.noiseVariance ?? 1),
-        dynamics: settings.dynamics, adaptsNoise: adaptsNoise)
+        dynamics: settings.dynamics, noise: noise)
     }
     switch state.curvature.structure {
     case .full: return isSingle ? try make(FullBelief<Float>.self) : try make(FullBelief<Double>.self)
@@ -158,7 +161,7 @@ extension Posterior {
     } else {
       reasons.append("Laplace's approximation at the weights trained on the first batch, continued by a filter.")
     }
-    if !isGiven { reasons.append("Prior precision and noise are those of the first batch.") }
+    if !isGiven { reasons.append(Self.hyperParameterReason(model.prior, model.likelihood)) }
     switch own.structure {
     case .lowRank: reasons.append("The precision keeps \(own.rank) directions and a diagonal.")
     case .diagonal: reasons.append("The precision keeps no dependence between weights.")

@@ -105,7 +105,7 @@ struct LaplaceEngine<Scalar: BLASScalar>: Sendable {
       network: network, likelihood: likelihood(variance), x: x, y: y, weights: weights, threads: threads)
   }
 
-  private func tangentLoss(_ variance: Double, at anchor: [Double]) -> TangentLoss {
+  func tangentLoss(_ variance: Double, at anchor: [Double]) -> TangentLoss {
     TangentLoss(
       network: network, likelihood: likelihood(variance),
       x: Matrix(rows: y.rows, columns: network.spec.inputs, storage: x.map { $0.doubleValue }), y: y, weights: weights,
@@ -352,88 +352,12 @@ struct LaplaceEngine<Scalar: BLASScalar>: Sendable {
     values.prior = .layers(prior)
   }
 
-  // MARK: Every next batch
-
-  /// Moves to the optimum under the old posterior and adds the batch's curvature there.
-  func update(_ theta: [Double], _ before: LaplaceState, seed: RandomStream) throws -> Outcome {
-    let variance = before.noiseVariance ?? 1
-    let moving = network.parameterRange(ofLayers: before.chosen)
-    progress(0, "training under the earlier posterior")
-    var stopwatch = Stopwatch()
-    if settings.isLinearised {
-      let whole = zip(theta, before.displacement ?? []).map { $0 + $1 }
-      let tangent = tangentLoss(variance, at: theta)
-      let objective = penalised(tangent, before, mean: Array(whole[moving]), frame: whole)
-      let optimum = objective.whole(newton(objective, before, from: objective.mean))
-      let training = stopwatch.lap()
-      var outcome = try absorbed(
-        before, tangent, mean: objective.mean, from: optimum, anchor: theta, seed: seed)
-      outcome.timings.training = training
-      let last = zip(theta, outcome.state.displacement ?? []).map { $0 + $1 }
-      return try measuringDrift(outcome, tangent, from: whole, to: last, under: before, seed: seed)
-    }
-    let loss = loss(variance)
-    let objective = penalised(loss, before, mean: Array(theta[moving]), frame: theta)
-    let own: [Double]
-    if let epochs = training.epochs {
-      own = MinibatchTraining(epochs: epochs, batchSize: training.batchSize, learningRate: training.learningRate)
-        .minimise(objective, of: loss, from: theta, stream: seed.split(2), progress: report)
-    } else {
-      let factor = try before.factored()
-      let near = LBFGS(maximumIterations: 300, valueTolerance: 1e-13).minimise(
-        from: objective.mean, precondition: { factor.solve($0) }, { objective.evaluate($0) }
-      ).theta
-      own = near.count <= LaplaceRows.doubleLimit ? newton(objective, before, from: near) : near
-    }
-    let whole = objective.whole(own)
-    try check(whole)
-    progress(1, "forming the posterior")
-    let training = stopwatch.lap()
-    var outcome = try absorbed(before, loss, mean: objective.mean, from: whole, seed: seed)
-    outcome.timings.training = training
-    return try measuringDrift(outcome, loss, from: theta, to: outcome.theta, under: before, seed: seed)
-  }
-
-  private func penalised(
-    _ loss: any BatchLoss, _ before: LaplaceState, mean: [Double], frame: [Double]
-  ) -> PenalisedLoss {
-    PenalisedLoss(
-      loss: loss, frame: frame, moving: network.parameterRange(ofLayers: before.chosen), mean: mean,
-      precisionTimes: { before.precisionTimes($0) })
-  }
-
-  /// `polished` under Λ, dense.
-  private func newton(_ objective: PenalisedLoss, _ before: LaplaceState, from start: [Double]) -> [Double] {
-    let dense = Matrix(symmetric: start.count) { before.precisionTimes($0) }
-    return polished(objective, from: start, before.chosen, plus: dense)
-  }
-
-  /// Near the optimum: L-BFGS in the metric of the curvature, which is taken anew until E no longer falls. Close to the
-  /// optimum each of its iterations is nearly a Newton step at the cost of a gradient.
-  private func polished(
-    _ objective: PenalisedLoss, from start: [Double], _ layers: Range<Int>, plus penalty: Matrix
-  ) -> [Double] {
-    var theta = start
-    var last = Double.infinity
-    for _ in 0..<8 {
-      var full = objective.loss.fullCurvature(objective.whole(theta), layers)
-      accumulate(1, penalty.storage, into: &full.storage)
-      guard let factor = try? TriangularFactor(choleskyOf: full) else { return theta }
-      let found = LBFGS(maximumIterations: 10 * training.refinement, gradientTolerance: 1e-9, valueTolerance: 1e-13)
-        .minimise(from: theta, precondition: { factor.solve($0) }, { objective.evaluate($0) })
-      theta = found.theta
-      if !(last - found.value > 1e-9 * abs(found.value)) { break }
-      last = found.value
-    }
-    return theta
-  }
-
   // MARK: The posterior
 
   /// The posterior at (nearly) the optimum: curvature there, Newton steps while they help, and the evidence
   ///
   ///     log p(D₂ | D₁) ≈ log p(D₂ | θ₂) − ½(θ₂ − θ₁)ᵀΛ₁(θ₂ − θ₁) + ½ log|Λ₁| − ½ log|Λ₂|.
-  private func absorbed(
+  func absorbed(
     _ before: LaplaceState, _ loss: any BatchLoss, mean: [Double], from theta: [Double], anchor: [Double]? = nil,
     known: AnyCurvature? = nil, seed: RandomStream
   ) throws -> Outcome {

@@ -140,16 +140,17 @@ extension Posterior {
         method: method, schema: schema, network: spec, intercept: true, standardised: standardised, prior: prior,
         likelihood: likelihood, laplace: settings),
       normalisation: normalisation, members: [], rows: 0,
-      certificate: laplaceCertificate(method, settings, prior, standardised: standardised), lineage: [])
+      certificate: laplaceCertificate(method, settings, prior, likelihood, standardised: standardised), lineage: [])
   }
 
   /// The posterior after a batch.
   func updated(
-    by rows: LaplaceRows, training: TrainingSettings, threads: Int, seed: UInt64,
+    by rows: LaplaceRows, followsNoise: Bool, training: TrainingSettings, threads: Int, seed: UInt64,
     progress: @escaping @Sendable (Double, String) -> Void
   ) throws -> (posterior: Posterior, report: UpdateReport) {
     let root = RandomStream(seed: seed).split(UInt64(lineage.count))
     let before = self
+    let terms = earlierTerms(followsNoise: followsNoise)
     guard rows.rows > 0 else {
       return (before, UpdateReport(rows: 0, logEvidence: 0, logEvidenceTotal: meanLogEvidence))
     }
@@ -160,11 +161,11 @@ extension Posterior {
       let own: @Sendable (Double, String) -> Void = { progress($0, "network \(k + 1), \($1)") }
       if rows.isSingle {
         let outcome = try before.engine(rows, rows.single, training, workers, own).update(
-          member.theta, state, seed: seed)
+          member.theta, state, earlierTerms: terms, seed: seed)
         return Formed(outcome)
       }
       let outcome = try before.engine(rows, rows.double, training, workers, own).update(
-        member.theta, state, seed: seed)
+        member.theta, state, earlierTerms: terms, seed: seed)
       return Formed(outcome)
     }
   }
@@ -260,7 +261,8 @@ extension Posterior {
   }
 
   static func laplaceCertificate(
-    _ method: Method, _ settings: LaplaceSettings, _ prior: PriorSettings, standardised: Bool
+    _ method: Method, _ settings: LaplaceSettings, _ prior: PriorSettings, _ likelihood: LikelihoodKind,
+    standardised: Bool
   ) -> Certificate {
     var conditions: [Certificate.Condition] = []
     if standardised { conditions.append(.init("normalisation", fixedBy: 1)) }
@@ -269,15 +271,15 @@ extension Posterior {
     if settings.layers != nil { conditions.append(.init("features", fixedBy: 1)) }
     if method == .meanField {
       return Certificate(
-        update: .approximate, conditionalOn: conditions, reasons: meanFieldReasons(prior))
+        update: .approximate, conditionalOn: conditions, reasons: meanFieldReasons(prior, likelihood))
     }
     if method == .point {
-      return Certificate(update: .approximate, conditionalOn: conditions, reasons: pointReasons)
+      return Certificate(update: .approximate, conditionalOn: conditions, reasons: pointReasons(prior, likelihood))
     }
     var reasons = [
       "Laplace's approximation: what a batch said is kept as the curvature at the weights where that batch ended, which is "
         + "not the curvature where later batches end.",
-      "Prior precision and noise are those of the first batch.",
+      hyperParameterReason(prior, likelihood),
     ]
     switch settings.structure {
     case .full: break

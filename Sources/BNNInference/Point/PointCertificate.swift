@@ -1,12 +1,15 @@
+import BNNModels
 import BNNPosteriors
 
 /// What is said of weights without a posterior.
 extension Posterior {
-  static let pointReasons = [
-    "Trained weights without a posterior: predictions take them for certain, whatever the rows left open.",
-    "What a batch said is kept as the diagonal of its curvature at the weights where it ended, for updates by ewc, l2-start and "
-      + "oversample.", "Prior precision and noise are those of the first batch.",
-  ]
+  static func pointReasons(_ prior: PriorSettings, _ likelihood: LikelihoodKind) -> [String] {
+    [
+      "Trained weights without a posterior: predictions take them for certain, whatever the rows left open.",
+      "What a batch said is kept as the diagonal of its curvature at the weights where it ended, for updates by ewc, l2-start and "
+        + "oversample.", hyperParameterReason(prior, likelihood),
+    ]
+  }
 
   /// That of the point before, with what the batch kept of it and what it forgot.
   func pointCertificate(_ before: Posterior, _ report: PointReport?) -> Certificate {

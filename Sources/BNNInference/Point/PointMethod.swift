@@ -30,6 +30,9 @@ public enum PointMethod: String, CaseIterable, Codable, Sendable {
   /// Whether `PointSettings.strength` means something to it.
   public var takesStrength: Bool { self == .ewc || self == .l2Start || self == .distil || self == .oversample }
 
+  /// Whether F holds the weights.
+  public var usesCurvature: Bool { self == .ewc || self == .oversample }
+
   /// Whether layers may begin anew: not where something is asked of what their earlier weights said.
   public var takesNewLayers: Bool { self == .hotStart || self == .freeze || self == .layerRates || self == .l2Start }
 }

@@ -70,7 +70,7 @@ extension Posterior {
 
   /// The weights after a batch, with what it said of them added to what was kept.
   func pointUpdated(
-    by rows: LaplaceRows, _ settings: PointSettings, training: TrainingSettings, threads: Int, seed: UInt64,
+    by rows: LaplaceRows, _ settings: PointSettings, followsNoise: Bool, training: TrainingSettings, threads: Int, seed: UInt64,
     progress: @escaping @Sendable (Double, String) -> Void
   ) throws -> (posterior: Posterior, report: UpdateReport) {
     if training.scheduleEpochs != nil, settings.method != .hotStart {
@@ -83,6 +83,7 @@ extension Posterior {
     // Adam's noise is far above single precision's.
     let single = rows.isSingle ? rows.single : rows.double.map { Float($0) }
     let count = members.count
+    let terms = before.earlierTerms(followsNoise: followsNoise)
     let trained = try parallelMap(count, threads: threads) { k in
       guard let state = before.members[k].laplace else {
         throw UpdateError.unsuitable("the posterior has no curvature")
@@ -100,16 +101,16 @@ extension Posterior {
         throw UpdateError.unsuitable("the posterior has no curvature")
       }
       let (own, theta) = (trained[k], before.members[k].theta)
-      func outcome<Scalar: BLASScalar>(_ x: [Scalar]) -> Formed {
+      func outcome<Scalar: BLASScalar>(_ x: [Scalar]) throws -> Formed {
         let engine: LaplaceEngine<Scalar> = before.engine(rows, x, training, workers, progress)
-        let next = engine.absorbing(own, into: state, settings)
+        let next = try engine.absorbing(own, into: state, settings, after: theta, earlierTerms: terms)
         let step = zip(own.theta, theta).map { $0 - $1 }
         return Formed(
           LaplaceEngine<Scalar>.Outcome(
             theta: own.theta, state: next, logEvidence: 0,
             shift: max(0, dot(step, state.precisionTimes(step))).squareRoot()))
       }
-      return rows.isSingle ? outcome(rows.single) : outcome(rows.double)
+      return try rows.isSingle ? outcome(rows.single) : outcome(rows.double)
     }
     (report.logEvidence, report.logEvidenceTotal, report.distanceToOptimum, report.timings) = (nil, nil, nil, nil)
     (report.compressionError, report.dispersion) = (nil, nil)
@@ -127,7 +128,7 @@ extension Posterior {
     result.model.method = .point
     result.model.laplace?.structure = .diagonal
     result.model.laplace?.layers = nil
-    result.certificate.reasons = Self.pointReasons
+    result.certificate.reasons = Self.pointReasons(model.prior, model.likelihood)
     for k in members.indices {
       guard let own = members[k].laplace else { continue }
       result.members[k].laplace?.curvature = .diagonal(
@@ -141,8 +142,9 @@ extension Posterior {
 extension LaplaceEngine {
   /// What is kept after a batch: what all data said, each batch where it ended; of layers that began anew, this batch alone.
   fileprivate func absorbing(
-    _ trained: PointTrained, into before: LaplaceState, _ settings: PointSettings
-  ) -> LaplaceState {
+    _ trained: PointTrained, into before: LaplaceState, _ settings: PointSettings, after theta: [Double],
+    earlierTerms: Double?
+  ) throws -> LaplaceState {
     var exact = self
     exact.settings.curvature = .ggn
     var state = before
@@ -153,6 +155,18 @@ extension LaplaceEngine {
     state.curvature = .diagonal(DiagonalCurvature(layers: before.curvature.layers, diagonal: data))
     state.curvature.append(
       exact.curvature(at: trained.theta, before.noiseVariance ?? 1, seed: RandomStream(seed: 0)))
+    if let earlierTerms, let variance = before.noiseVariance {
+      let own = loss(1).residuals(trained.theta)
+      // What holds the weights says what the earlier rows' squares are there; of what does not, they are those that they were. The
+      // γ of a diagonal may be far above that of the curvature by which D1's noise was chosen, and no weight is uncertain here.
+      let earlier =
+        try settings.method.usesCurvature
+        ? EarlierSquares(before, mean: theta, terms: earlierTerms, variance: variance, countsWeights: false).squares(
+          trained.theta) : earlierTerms * variance
+      let next = max((earlier + own.sum) / (earlierTerms + own.count), 1e-12)
+      state.noiseVariance = next
+      state.curvature.scale(by: variance / next)
+    }
     state.optimiser = settings.keepsOptimiser ? trained.optimiser : nil
     state.distanceToOptimum = 0
     return state

@@ -92,7 +92,7 @@ extension Posterior {
 
   /// The mean-field posterior after a batch, under this posterior whole: of `laplace`, `kalman` or `mean-field`.
   func meanFieldUpdated(
-    by rows: LaplaceRows, training: TrainingSettings, threads: Int, seed: UInt64,
+    by rows: LaplaceRows, followsNoise: Bool, training: TrainingSettings, threads: Int, seed: UInt64,
     progress: @escaping @Sendable (Double, String) -> Void
   ) throws -> (posterior: Posterior, report: UpdateReport) {
     try checkMeanField()
@@ -105,7 +105,7 @@ extension Posterior {
     after.model.method = .meanField
     after.model.laplace?.structure = .diagonal
     after.certificate = meanFieldCertificate(after: before)
-    let terms = model.prior.noise == .auto ? Double(before.rows * model.schema.targets.count) : nil
+    let terms = before.earlierTerms(followsNoise: followsNoise)
     let memory = try MeanFieldMemory(
       rows, after: before, training.variational, stream: root.split(Self.memoryStream), threads: threads)
     let result = try after.formed(rows, count: members.count, threads: threads) { k, workers in
@@ -165,20 +165,16 @@ extension Posterior {
     if isFirst {
       certificate.reasons.append(
         "Mean-field variational inference from update \(before.lineage.count + 1) on: the posterior keeps no dependence between "
-          + "weights. The posterior before that was its prior whole."
-          + (model.prior.noise == .auto && model.likelihood.hasNoise
-            ? " The noise follows the batches from there." : ""))
+          + "weights. The posterior before that was its prior whole.")
     }
     return certificate
   }
 
-  static func meanFieldReasons(_ prior: PriorSettings) -> [String] {
+  static func meanFieldReasons(_ prior: PriorSettings, _ likelihood: LikelihoodKind) -> [String] {
     [
       "Mean-field variational inference: the posterior keeps no dependence between weights, and is the nearest such Gaussian "
         + "in KL divergence; batches one after another end elsewhere than all at once.",
-      prior.noise == .auto
-        ? "The prior precision is that of the first batch; the noise, where there is one, follows the batches."
-        : "Prior precision and noise are those of the first batch.",
+      hyperParameterReason(prior, likelihood),
     ]
   }
 }

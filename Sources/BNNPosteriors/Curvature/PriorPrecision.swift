@@ -18,6 +18,14 @@ public enum PriorPrecision: Codable, Equatable, Sendable {
   /// The numbers, if there is one a layer.
   public var perLayer: [Double]? { if case .layers(let values) = self { values } else { nil } }
 
+  /// Every number times a factor.
+  public func scaled(by factor: Double) -> PriorPrecision {
+    switch self {
+    case .layers(let values): .layers(values.map { factor * $0 })
+    case .weights(let values): .weights(values.map { factor * $0 })
+    }
+  }
+
   /// That of neighbouring layers of `layers`.
   public func of(_ chosen: Range<Int>, _ layers: [LayerShape]) -> PriorPrecision {
     switch self {

@@ -1,0 +1,33 @@
+import BNNModels
+import BNNPosteriors
+
+/// Whether the noise of a Gaussian over a network's weights follows the batches.
+extension Posterior {
+  /// Whether D1 estimated the noise of a normal likelihood, which new rows then say something of. A fixed Gaussian of earlier rows is
+  /// relative to the noise, so that what was kept apart of single batches would not add up any more.
+  func followsNoise(keepingSite: Bool = false) -> Bool {
+    // A square of gradients does not scale with the noise as a likelihood does.
+    model.method.keepsCurvature && model.likelihood.hasNoise && model.prior.noise == .auto && !keepingSite
+      && sites.isEmpty && model.laplace?.curvature != .empiricalFisher
+  }
+
+  /// Numbers that were observed of all rows so far; nil where the noise stays as it is.
+  func earlierTerms(followsNoise: Bool) -> Double? {
+    followsNoise ? Double(rows * model.schema.targets.count) : nil
+  }
+
+  /// What the certificate says of hyper-parameters.
+  static func hyperParameterReason(_ prior: PriorSettings, _ likelihood: LikelihoodKind) -> String {
+    likelihood.hasNoise && prior.noise == .auto
+      ? "The prior precision is that of the first batch; the noise follows the batches."
+      : likelihood.hasNoise
+        ? "Prior precision and noise are those of the first batch." : "The prior precision is that of the first batch."
+  }
+
+  /// Says in the certificate that this update left the noise as it was.
+  mutating func noteKeptNoise() {
+    guard model.likelihood.hasNoise, model.prior.noise == .auto else { return }
+    let reason = "The last update kept the noise that was estimated before it."
+    if !certificate.reasons.contains(reason) { certificate.reasons.append(reason) }
+  }
+}
