@@ -1,11 +1,27 @@
 import BNNInference
 import BNNModels
 import BNNPosteriors
+import Foundation
 
 extension Posterior {
   /// The commands whose chain makes this posterior: one `fit`, then the updates, every property and setting spelt out.
-  /// Data files are called D1.csv, D2.csv, … since a posterior keeps no paths.
+  /// Data files are called D1.csv, D2.csv, … since a posterior keeps no paths; a network that --hidden does not describe is written
+  /// to network.json first.
   var commandLines: [String] {
+    (networkFile.map { ["printf '%s' \(Self.quoted($0)) > network.json"] } ?? []) + chain
+  }
+
+  /// The network file that describes what --hidden does not.
+  private var networkFile: String? {
+    guard let network = model.network, !network.isDense else { return nil }
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = .sortedKeys
+    let layers = (try? encoder.encode(network.layers)).map { String(decoding: $0, as: UTF8.self) } ?? "[]"
+    let shape = network.image.map { "\"input\":{\"shape\":[\($0.channels),\($0.height),\($0.width)]}," } ?? ""
+    return "{\(shape)\"layers\":\(layers)}"
+  }
+
+  private var chain: [String] {
     var current = lineage.first?.method ?? model.methodName
     let history = History(lineage)
     func file(_ i: Int) -> String { "p\(i + 1).safetensors" }
@@ -83,14 +99,12 @@ extension Posterior {
       if let structure = earlier.flatMap(CurvatureStructure.init) { laplace.structure = structure }
       words += LaplaceOptions.flags(laplace)
     }
-    var units: [String] = []
-    var activation: String?
-    for case .dense(let count, let function) in model.network?.layers.dropLast() ?? [] {
-      units.append(String(count))
-      activation = function.rawValue
+    if networkFile != nil {
+      words += ["--network", "network.json"]
+    } else if let network = model.network, let activation = network.hiddenActivations.last {
+      words += ["--hidden", network.hiddenUnits.map(String.init).joined(separator: ",")]
+      words += ["--activation", activation.rawValue]
     }
-    if !units.isEmpty { words += ["--hidden", units.joined(separator: ",")] }
-    if let activation { words += ["--activation", activation] }
     if let subspace = model.subspace { words += ["--subspace", String(subspace)] }
     if members.count > 1 { words += ["--members", String(members.count)] }
     if rowSketch == nil, rows > 0 { words.append("--no-row-sketch") }

@@ -40,6 +40,13 @@ struct LaplaceOptions: ParsableArguments {
       """)
   var priorPer = PriorScope.network.rawValue
 
+  @Option(
+    name: .long,
+    help: """
+      laplace with Kronecker products: how the windows of a convolution become one product, expand (each as a row) or reduce (their       mean).
+      """)
+  var weightSharing = WeightSharing.expand.rawValue
+
   private static let kinds: [(name: String, kind: CurvatureKind)] = [
     ("ggn", .ggn), ("fisher", .monteCarloFisher(samples: 1)), ("empirical-fisher", .empiricalFisher),
   ]
@@ -47,6 +54,7 @@ struct LaplaceOptions: ParsableArguments {
   /// Whether a flag asks for what only `laplace`, `kalman` and `mean-field` have.
   var isUsed: Bool {
     structure != nil || layers != nil || curvature != "ggn" || priorPer != PriorScope.network.rawValue
+      || weightSharing != WeightSharing.expand.rawValue
   }
 
   func validate() throws {
@@ -60,6 +68,9 @@ struct LaplaceOptions: ParsableArguments {
     guard PriorScope(rawValue: priorPer) != nil else {
       throw ValidationError(
         "--prior-per is one of \(PriorScope.allCases.map(\.rawValue).joined(separator: ", ")); got \"\(priorPer)\"")
+    }
+    guard WeightSharing(rawValue: weightSharing) != nil else {
+      throw ValidationError("--weight-sharing is expand or reduce; got \"\(weightSharing)\"")
     }
     guard products >= 1 else { throw ValidationError("--products must be at least 1, got \(products)") }
     guard rank >= 1 else { throw ValidationError("--rank must be at least 1, got \(rank)") }
@@ -88,12 +99,28 @@ struct LaplaceOptions: ParsableArguments {
         "--layers \(layers ?? "") names a layer that is not there: the network has \(count), 0 to \(count - 1)",
         remedy: "name layers that it has")
     }
+    let shapes = network.shapes(ofLayers: chosen ?? 0..<count)
+    guard !shapes.isEmpty else {
+      throw CommandFailure.usage(
+        "--layers \(layers ?? "") has no weights", remedy: "name dense layers, convolutions or a layer-norm")
+    }
     let uncertain = network.parameterRange(ofLayers: chosen ?? 0..<count).count
     let own =
       structure.flatMap { CurvatureStructure(rawValue: $0) }
       ?? (method == .meanField || method == .point
         ? .diagonal : uncertain <= TangentLimit.automatic ? .full : method == .kalman ? .lowRank : .kronecker)
     if method == .meanField { try checkMeanField(own, chosen, count) }
+    do {
+      try Posterior.checkLayers(of: network.spec, chosen: chosen ?? 0..<count, for: method)
+    } catch let UpdateError.unsuitable(words) {
+      throw CommandFailure.usage(words, remedy: "use --method laplace")
+    }
+    let sharing = WeightSharing(rawValue: weightSharing) ?? .expand
+    guard sharing == .expand || own == .kronecker else {
+      throw CommandFailure.usage(
+        "--weight-sharing is of Kronecker products, and the structure is \(own.rawValue)",
+        remedy: "leave it out, or use --structure kronecker")
+    }
     if method == .point, isUsed {
       throw CommandFailure.usage(
         "--method point keeps weights and the diagonal of their exact curvature: --structure, --layers, --curvature and --prior-per are "
@@ -110,7 +137,6 @@ struct LaplaceOptions: ParsableArguments {
         "--prior-per weight does not go with the structure \(own.rawValue), which takes one prior precision a layer",
         remedy: "use --structure full, block, low-rank or diagonal, or --prior-per layer")
     }
-    let shapes = network.layers[chosen ?? 0..<count].map { LayerShape(inputs: $0.inputs, outputs: $0.outputs) }
     let held = own.numbersHeld(layers: shapes, rank: rank)
     guard held <= TangentLimit.curvature else {
       throw CommandFailure.usage(
@@ -121,7 +147,7 @@ struct LaplaceOptions: ParsableArguments {
     return LaplaceSettings(
       structure: own, layers: chosen == 0..<count ? nil : chosen,
       curvature: Self.kinds.first { $0.name == curvature }?.kind ?? .ggn, rank: rank, products: products,
-      priorScope: scope, isLinearised: isLinearised)
+      priorScope: scope, isLinearised: isLinearised, sharing: sharing)
   }
 
   private func checkMeanField(_ structure: CurvatureStructure, _ layers: Range<Int>?, _ count: Int) throws {
@@ -159,6 +185,7 @@ struct LaplaceOptions: ParsableArguments {
     }
     if settings.structure == .lowRank { words += ["--rank", String(settings.rank)] }
     if settings.structure == .kronecker { words += ["--products", String(settings.products)] }
+    if settings.sharing != .expand { words += ["--weight-sharing", settings.sharing.rawValue] }
     if settings.priorScope != .network { words += ["--prior-per", settings.priorScope.rawValue] }
     return words
   }
@@ -169,8 +196,8 @@ struct TrainingOptions: ParsableArguments {
   @Option(
     name: .long,
     help: """
-      Train with Adam for this many passes (default: second-order steps on all rows; 10 passes where rows × weights are \
-      beyond 10^9; of classes and laplace, 5,000 rows or more and a structure that is not full, one more pass, before which 2,000 rows \
+      Train with Adam for this many passes (default: second-order steps on all rows; 10 passes where rows × weights, each \
+      as often as a row uses it, are beyond 10^9; of classes and laplace, 5,000 rows or more and a structure that is not full, one more pass, before which 2,000 rows \
       held out choose what predictions believe of the spread). mean-field: passes of the fit, fewer where its bound levels off \
       (default: as many as make some 40,000 steps, 20 to 5,000). update by hot-start, freeze, layer-rates, ewc, l2-start, distil \
       or oversample is always Adam's (default: some 4,000 steps, at least 20 passes).
@@ -204,9 +231,11 @@ struct TrainingOptions: ParsableArguments {
   }
 
   /// Second-order steps go through all rows several hundred times.
-  func settings(rows: Int, weights: Int) -> TrainingSettings {
+  ///
+  /// - Parameter products: multiplications of a row in the network, its weights where it uses each once.
+  func settings(rows: Int, products: Int) -> TrainingSettings {
     TrainingSettings(
-      epochs: epochs ?? (rows > 1_000_000_000 / max(1, weights) ? 10 : nil), batchSize: batchSize,
+      epochs: epochs ?? (rows > 1_000_000_000 / max(1, products) ? 10 : nil), batchSize: batchSize,
       learningRate: learningRate ?? 5e-3)
   }
 

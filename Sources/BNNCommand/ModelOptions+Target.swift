@@ -101,14 +101,6 @@ extension ModelOptions {
     return kind
   }
 
-  /// The network for these columns.
-  func network(_ schema: Schema, _ likelihood: LikelihoodKind) throws -> NetworkSpec {
-    NetworkSpec(
-      inputs: schema.features.count, hidden: try units(),
-      outputs: likelihood.outputs(targets: schema.targets.count, classes: schema.classes?.count ?? 2),
-      activation: Activation(rawValue: activation) ?? .tanh)
-  }
-
   /// How features are normalised: images by all pixels together, unless a flag says otherwise.
   func normalisationRule(_ format: TableFormat) -> NormalisationRule {
     normalize.flatMap(NormalisationRule.init) ?? (format == .idx ? .pixel : .standard)

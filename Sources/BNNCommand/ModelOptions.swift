@@ -36,6 +36,13 @@ struct ModelOptions: ParsableArguments {
   @Option(
     name: .long,
     help: """
+      The network as a JSON file, instead of --hidden and --activation: dense, conv2d, max-pool, average-pool, flatten, layer-norm,       residual and activation layers, and of images {"input": {"shape": [channels, height, width]}}.
+      """)
+  var network: String?
+
+  @Option(
+    name: .long,
+    help: """
       gaussian, heteroscedastic, poisson (counts), bernoulli (two classes) or categorical (default: gaussian for numbers, \
       classes for text).
       """)
@@ -87,6 +94,9 @@ struct ModelOptions: ParsableArguments {
       throw ValidationError("--prior-precision must be 0, between 1e-100 and 1e100, or auto")
     }
     _ = try units()
+    if network != nil, hidden != "50" || activation != "tanh" {
+      throw ValidationError("--network says the layers and their activations: leave --hidden and --activation out")
+    }
     try validateClasses()
   }
 

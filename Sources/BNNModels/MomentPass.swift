@@ -13,12 +13,12 @@ import BNNLinearAlgebra
 /// the means are within 0.004 of an output's standard deviation (some standard errors of the samples) and the standard
 /// deviations within 2.4 %; with 10 units, whose weights' variances are 0.025, within 0.021 and 13 %.
 public struct MomentPass<Scalar: BLASScalar> {
-  private let layers: [DenseLayer]
+  private let layers: [Dense]
   /// P.
   public let parameterCount: Int
   private var points: [Double] = []
 
-  public init(_ spec: NetworkSpec) { (layers, parameterCount) = DenseLayer.layout(spec) }
+  public init(_ spec: NetworkSpec) { (layers, parameterCount) = Dense.layout(spec) }
 
   /// The outputs' means (n × C) and covariances (n × C², each row a C × C matrix, row-major) for n rows of normalised
   /// inputs (n × d). Activations of the output layer are taken to first order between outputs: Cov(h_a, h_b) is

@@ -1,4 +1,4 @@
-/// A network that someone else trained, as a JSON file describes it (`--network`):
+/// A network as a JSON file describes it (`--network`):
 ///
 ///     {"format_version": 1,
 ///      "input": {"columns": ["a", "b"], "center": [0.1, 3], "scale": 2, "divide_by": 255},
@@ -8,18 +8,32 @@
 ///
 /// The network sees (x/divide_by − center)/scale, and its outputs times the target's scale plus its center are what it
 /// predicts. Centers and scales are one number for all columns or one a column. Only `layers` must be there; `name` is the
-/// prefix of a layer's tensors, `layers.N` if it is left out. Unknown keys are errors.
+/// prefix of a layer's tensors, `layers.N` if it is left out. Unknown keys are errors. Of images `input` has the `shape`
+/// [channels, height, width], in which order their pixels come; layers of them are
+///
+///     {"type": "conv2d", "channels": 16, "kernel": 3, "stride": 1, "padding": 1, "activation": "relu"}
+///     {"type": "max-pool", "kernel": 2, "stride": 2, "padding": 0}, "average-pool" likewise; the stride is the kernel unless said
+///     {"type": "flatten"}, {"type": "layer-norm", "epsilon": 1e-5}, {"type": "activation", "activation": "relu"}
+///     {"type": "residual", "layers": 2}, which adds what went into the layer two places before
+///     {"type": "batch-norm", "epsilon": 1e-5, "activation": "relu"}, of a network that was trained elsewhere: it becomes a part
+///     of the layer before it
 public struct NetworkFile: Sendable, Equatable, Decodable {
   public struct Layer: Sendable, Equatable, Decodable {
+    public enum Kind: Sendable, Equatable {
+      case layer(LayerSpec)
+      /// In evaluation, a scale and a shift of every channel of the layer before it.
+      case batchNorm(epsilon: Double, activation: Activation)
+    }
+
     public var name: String?
-    public var units: Int
-    public var activation: Activation
+    public var kind: Kind
   }
 
   /// The shift and scale of some columns.
   public struct Scaling: Sendable, Equatable, Decodable {
-    /// Of inputs only.
+    /// Of inputs only, as the shape.
     public var columns: [String]?
+    public var shape: ImageShape?
     public var center: [Double]
     public var scale: [Double]
     public var divideBy: Double
@@ -57,35 +71,45 @@ public struct NetworkFile: Sendable, Equatable, Decodable {
 extension NetworkFile.Layer {
   public init(from decoder: any Decoder) throws {
     let container = try decoder.container(keyedBy: Key.self)
-    try container.refuseKeys(besides: ["activation", "name", "type", "units"], in: "a layer")
-    let type = try container.decode(String.self, forKey: Key("type"))
-    guard type == "dense" else {
-      throw container.corrupt("type", "a layer of the type \"\(type)\" cannot be imported; known: dense")
-    }
     name = try container.decodeIfPresent(String.self, forKey: Key("name"))
-    units = try container.decode(Int.self, forKey: Key("units"))
-    guard (1...1_000_000).contains(units) else {
-      throw container.corrupt("units", "a layer has between 1 and 1000000 units")
+    let type = try container.decode(String.self, forKey: Key("type"))
+    guard type == "batch-norm" else {
+      kind = .layer(try LayerSpec(from: container, besides: ["name"]))
+      return
     }
-    let word = try container.decodeIfPresent(String.self, forKey: Key("activation")) ?? Activation.identity.rawValue
-    guard let activation = Activation(rawValue: word) else {
-      let all = Activation.allCases.map(\.rawValue).joined(separator: ", ")
-      throw container.corrupt("activation", "unknown activation \"\(word)\"; known: \(all)")
+    try container.refuseKeys(besides: ["activation", "epsilon", "name", "type"], in: "a layer")
+    kind = .batchNorm(epsilon: try container.epsilon(), activation: try container.activation())
+  }
+}
+
+extension NetworkFile {
+  /// The network for so many inputs, as one that is trained here.
+  ///
+  /// - Throws: `NetworkShapeError` where layers do not fit each other or the inputs, or there is batch normalisation.
+  public func spec(inputs: Int) throws(NetworkShapeError) -> NetworkSpec {
+    var specs: [LayerSpec] = []
+    for (index, layer) in layers.enumerated() {
+      guard case .layer(let own) = layer.kind else {
+        throw NetworkShapeError(
+          "layer \(index) (batch-norm): it is of networks that were trained elsewhere, for `bnn-update import`; use layer-norm")
+      }
+      specs.append(own)
     }
-    self.activation = activation
+    return try NetworkSpec(inputs: inputs, image: input?.shape, layers: specs).checked()
   }
 }
 
 extension NetworkFile.Scaling {
   public init(from decoder: any Decoder) throws {
     let container = try decoder.container(keyedBy: Key.self)
-    try container.refuseKeys(besides: ["center", "columns", "divide_by", "scale"], in: "\"input\" or \"target\"")
+    try container.refuseKeys(besides: ["center", "columns", "divide_by", "scale", "shape"], in: "\"input\" or \"target\"")
     func numbers(_ key: String, _ missing: Double) throws -> [Double] {
       guard container.contains(Key(key)) else { return [missing] }
       if let one = try? container.decode(Double.self, forKey: Key(key)) { return [one] }
       return try container.decode([Double].self, forKey: Key(key))
     }
     columns = try container.decodeIfPresent([String].self, forKey: Key("columns"))
+    shape = try container.decodeIfPresent(ImageShape.self, forKey: Key("shape"))
     center = try numbers("center", 0)
     scale = try numbers("scale", 1)
     divideBy = try container.decodeIfPresent(Double.self, forKey: Key("divide_by")) ?? 1
@@ -97,6 +121,9 @@ extension NetworkFile.Scaling {
       throw container.corrupt("divide_by", "divide_by is positive and finite")
     }
   }
+
+  /// Whether it says of numbers how they were shifted and scaled.
+  public var scales: Bool { center != [0] || scale != [1] || divideBy != 1 }
 
   /// Shift and scale of each of `count` columns in the columns' own units; nil where a list has another length.
   public func expanded(to count: Int) -> (center: [Double], scale: [Double])? {

@@ -1,12 +1,11 @@
 import BNNLinearAlgebra
 
-/// Forward and backward passes of a network of dense layers over blocks of rows, in buffers that are used again: the
-/// hot path of training and curvature, in single or double precision. `Network` has the same mathematics one call at a
-/// time, in values.
+/// Forward and backward passes of a network over blocks of rows, in buffers that are used again: the hot path of training
+/// and curvature, in single or double precision, and what `Network` is made of.
 ///
 /// Everything is row-major. θ is the flat vector of `Network`, as scalars of the pass.
-public struct NetworkPass<Scalar: BLASScalar> {
-  private let layers: [DenseLayer]
+public struct NetworkPass<Scalar: BLASScalar>: Sendable {
+  private let layers: [any Layer]
   /// P.
   public let parameterCount: Int
   /// C.
@@ -25,8 +24,10 @@ public struct NetworkPass<Scalar: BLASScalar> {
   private var deltas: [[Scalar]]
   private var input: [Scalar] = []
 
-  public init(_ spec: NetworkSpec) {
-    (layers, parameterCount) = DenseLayer.layout(spec)
+  public init(_ spec: NetworkSpec) { self.init(Network(spec)) }
+
+  init(_ network: Network) {
+    (layers, parameterCount) = (network.layers, network.parameterCount)
     preactivations = layers.map { _ in [] }
     values = layers.map { _ in [] }
     deltas = layers.map { _ in [] }
@@ -57,23 +58,39 @@ public struct NetworkPass<Scalar: BLASScalar> {
     input.withUnsafeMutableBufferPointer { write(UnsafeMutableBufferPointer(rebasing: $0[0..<count])) }
     for index in layers.indices {
       let layer = layers[index]
-      values[index].fit(m * layer.outputs)
-      let source = index == 0 ? input : values[index - 1]
-      layer.affine(rows: m, source, theta, into: &values[index])
+      let count = m * layer.outputs
+      values[index].fit(count)
+      let source = outgoing(index - 1)
+      let second = layer.bypass.map { outgoing(index - 1 - $0) }
+      theta.withUnsafeBufferPointer { theta in
+        source.withUnsafeBufferPointer { x in
+          values[index].withUnsafeMutableBufferPointer { h in
+            guard let x = x.baseAddress, let h = h.baseAddress, let theta = theta.baseAddress else { return }
+            layer.forward(rows: m, x, theta, into: h)
+            if let second { second.withUnsafeBufferPointer { for i in 0..<count { h[i] += $0[i] } } }
+          }
+        }
+      }
       if layer.activation.derivativeNeedsPreactivation { preactivations[index] = values[index] }
       values[index].withUnsafeMutableBufferPointer { h in
-        layer.activation.apply(to: UnsafeMutableBufferPointer(rebasing: h[0..<(m * layer.outputs)]))
+        layer.activation.apply(to: UnsafeMutableBufferPointer(rebasing: h[0..<count]))
       }
     }
   }
 
+  /// What comes out of a layer; −1 is the network's input.
+  private func outgoing(_ index: Int) -> [Scalar] { index < 0 ? input : values[index] }
+
   /// The outputs of the last forward pass, rows × C.
+  public func output() -> Matrix { values(ofLayer: layers.count - 1) }
+
+  /// h of a layer in the last forward pass, rows × its outputs; of layer −1 the inputs.
   @_specialize(where Scalar == Float)
   @_specialize(where Scalar == Double)
-  public func output() -> Matrix {
-    let last = values[layers.count - 1]
-    var result = Matrix(rows: rows, columns: outputs)
-    for i in 0..<(rows * outputs) { result.storage[i] = last[i].doubleValue }
+  public func values(ofLayer index: Int) -> Matrix {
+    let own = outgoing(index)
+    var result = Matrix(rows: rows, columns: index < 0 ? inputs : layers[index].outputs)
+    for i in result.storage.indices { result.storage[i] = own[i].doubleValue }
     return result
   }
 
@@ -102,26 +119,15 @@ public struct NetworkPass<Scalar: BLASScalar> {
     for s in 0..<r { throughActivation(top, &own, from: s * size, rows: 0..<m) }
     deltas[top] = own
     for index in stride(from: top, to: lowest, by: -1) {
-      let layer = layers[index]
-      deltas[index - 1].fit(r * m * layer.inputs)
+      deltas[index - 1].fit(r * m * layers[index].inputs)
       var below = deltas[index - 1]
       deltas[index - 1] = []
       // So few rows at a time that they are still in the cache when they go through the activation.
       for s in 0..<r {
         for start in stride(from: 0, to: m, by: Self.slice) {
           let rows = start..<min(start + Self.slice, m)
-          let first = s * m + start
-          below.withUnsafeMutableBufferPointer { below in
-            deltas[index].withUnsafeBufferPointer { delta in
-              theta.withUnsafeBufferPointer { theta in
-                guard let below = below.baseAddress, let delta = delta.baseAddress, let theta = theta.baseAddress
-                else { return }
-                layer.inputGradient(
-                  rows: rows.count, delta + first * layer.outputs, theta, keep: 0, into: below + first * layer.inputs)
-              }
-            }
-          }
-          throughActivation(index - 1, &below, from: s * m * layer.inputs, rows: rows)
+          writeInputGradient(index, theta, root: s, rows: rows, into: &below)
+          throughActivation(index - 1, &below, from: s * m * layers[index].inputs, rows: rows)
         }
       }
       deltas[index - 1] = below
@@ -130,6 +136,39 @@ public struct NetworkPass<Scalar: BLASScalar> {
 
   /// Rows of a backward step; fixed, since it may decide bits.
   private static var slice: Int { 256 }
+
+  /// The gradient in what comes into a layer, for some rows of a root: through the layer, and through those above that it
+  /// goes past the others to.
+  private func writeInputGradient(
+    _ index: Int, _ theta: [Scalar], root s: Int, rows: Range<Int>, into below: inout [Scalar]
+  ) {
+    let layer = layers[index]
+    let first = s * self.rows + rows.lowerBound
+    let count = rows.count * layer.inputs
+    below.withUnsafeMutableBufferPointer { below in
+      guard let g = below.baseAddress.map({ $0 + first * layer.inputs }), count > 0 else { return }
+      outgoing(index - 1).withUnsafeBufferPointer { x in
+        values[index].withUnsafeBufferPointer { h in
+          deltas[index].withUnsafeBufferPointer { delta in
+            theta.withUnsafeBufferPointer { theta in
+              guard let x = x.baseAddress, let h = h.baseAddress, let delta = delta.baseAddress,
+                let theta = theta.baseAddress
+              else { return }
+              layer.inputGradient(
+                rows: rows.count, x + rows.lowerBound * layer.inputs, values: h + rows.lowerBound * layer.outputs,
+                delta + first * layer.outputs, theta, into: g)
+            }
+          }
+        }
+      }
+      for upper in (index + 1)..<max(index + 1, layers.count) where layers[upper].bypass == upper - index {
+        deltas[upper].withUnsafeBufferPointer { delta in
+          let start = first * layer.inputs
+          for i in 0..<count { g[i] += delta[start + i] }
+        }
+      }
+    }
+  }
 
   /// δ ← δ · h′ for some rows of the root that begins at `first`.
   private func throughActivation(_ index: Int, _ delta: inout [Scalar], from first: Int, rows: Range<Int>) {
@@ -149,14 +188,26 @@ public struct NetworkPass<Scalar: BLASScalar> {
     }
   }
 
-  /// gradient ← Σᵢ Jᵢᵀgᵢ in θ's order for the layers from `lowest` up, after a backward pass with one root down to it.
+  /// gradient ← Σᵢ Jᵢᵀgᵢ in θ's order for the layers from `lowest` up, after a backward pass with one root down to it; 0
+  /// without rows.
   @_specialize(where Scalar == Float)
   @_specialize(where Scalar == Double)
   public func gradient(into gradient: inout [Scalar], downTo lowest: Int = 0) {
     precondition(roots == 1 && gradient.count == parameterCount, "one root and P numbers")
+    guard rows > 0 else {
+      for i in layers[lowest].offset..<parameterCount { gradient[i] = 0 }
+      return
+    }
     for index in lowest..<layers.count {
-      let source = index == 0 ? input : values[index - 1]
-      layers[index].parameterGradient(rows: rows, source, deltas[index], into: &gradient)
+      gradient.withUnsafeMutableBufferPointer { gradient in
+        outgoing(index - 1).withUnsafeBufferPointer { x in
+          deltas[index].withUnsafeBufferPointer { delta in
+            guard let x = x.baseAddress, let delta = delta.baseAddress, let gradient = gradient.baseAddress
+            else { return }
+            layers[index].parameterGradient(rows: rows, x, delta, into: gradient)
+          }
+        }
+      }
     }
   }
 
@@ -171,17 +222,17 @@ public struct NetworkPass<Scalar: BLASScalar> {
     }
   }
 
-  /// The inputs and δ of one layer (rows × inputs, (roots·rows) × outputs), for the time of the call.
-  public func withFactors<Result>(
-    ofLayer index: Int, _ body: (UnsafeBufferPointer<Scalar>, UnsafeBufferPointer<Scalar>) -> Result
-  ) -> Result {
-    let layer = layers[index]
-    let source = index == 0 ? input : values[index - 1]
-    return source.withUnsafeBufferPointer { x in
+  /// The factors of one layer's rows of the Jacobian after a backward pass down to it, for the time of the call. Only of a
+  /// layer with weights.
+  public func withFactors(ofLayer index: Int, _ body: (LayerFactors<Scalar>) -> Void) {
+    outgoing(index - 1).withUnsafeBufferPointer { x in
       deltas[index].withUnsafeBufferPointer { delta in
-        body(
-          UnsafeBufferPointer(rebasing: x[0..<(rows * layer.inputs)]),
-          UnsafeBufferPointer(rebasing: delta[0..<(roots * rows * layer.outputs)]))
+        // Of no rows there may be no address.
+        withScratch(Scalar.self, 1) { none in
+          layers[index].withFactors(
+            rows: rows, roots: roots, x.baseAddress ?? UnsafePointer(none), delta.baseAddress ?? UnsafePointer(none),
+            body)
+        }
       }
     }
   }

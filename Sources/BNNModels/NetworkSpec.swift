@@ -1,11 +1,14 @@
 /// A network as data: what a file keeps and a JSON file describes.
-public struct NetworkSpec: Codable, Hashable, Sendable {
+public struct NetworkSpec: Hashable, Sendable {
   /// Numbers per input row, d.
   public var inputs: Int
+  /// What they are, if they are an image; convolutions need it.
+  public var image: ImageShape?
   public var layers: [LayerSpec]
 
-  public init(inputs: Int, layers: [LayerSpec]) {
+  public init(inputs: Int, image: ImageShape? = nil, layers: [LayerSpec]) {
     self.inputs = inputs
+    self.image = image
     self.layers = layers
   }
 
@@ -15,13 +18,74 @@ public struct NetworkSpec: Codable, Hashable, Sendable {
     layers =
       hidden.map { .dense(units: $0, activation: activation) } + [.dense(units: outputs, activation: .identity)]
   }
+
+  /// Whether all layers are dense.
+  public var isDense: Bool { layers.allSatisfy(\.isDense) }
+
+  /// Units and activations of the dense layers before the last.
+  public var hiddenUnits: [Int] { hidden.map(\.units) }
+  public var hiddenActivations: [Activation] { hidden.map(\.activation) }
+
+  private var hidden: [(units: Int, activation: Activation)] {
+    layers.dropLast().compactMap { if case .dense(let units, let activation) = $0 { (units, activation) } else { nil } }
+  }
+
+  /// Whether the outputs are linear in the weights of the last layer.
+  public var endsLinear: Bool { if case .dense(_, .identity)? = layers.last { true } else { false } }
+
+  /// The layers with their weights' places in θ.
+  ///
+  /// - Throws: `NetworkShapeError` for the first layer that does not take what the one before it gives.
+  func placedLayers() throws(NetworkShapeError) -> [any Layer] {
+    var result: [any Layer] = []
+    var layouts = [try inputLayout()]
+    for (index, layer) in layers.enumerated() {
+      let (own, next) = try layer.placed(
+        number: index, after: layouts, offset: result.last.map { $0.offset + $0.parameterCount } ?? 0)
+      result.append(own)
+      layouts.append(next)
+    }
+    return result
+  }
+
+  /// The layout of what comes into every layer, and of the outputs.
+  func layouts() throws(NetworkShapeError) -> [RowLayout] {
+    var result = [try inputLayout()]
+    for (index, layer) in layers.enumerated() {
+      result.append(try layer.placed(number: index, after: result, offset: 0).layout)
+    }
+    return result
+  }
+
+  /// Channels of the image that comes into a layer, or the numbers of the vector; of one beyond the last, of the outputs.
+  ///
+  /// - Precondition: the layers fit.
+  public func channels(intoLayer index: Int) -> Int {
+    guard let layout = try? layouts()[index] else { preconditionFailure("a network whose layers do not fit") }
+    return layout.image?.channels ?? layout.count
+  }
+
+  private func inputLayout() throws(NetworkShapeError) -> RowLayout {
+    guard let image else { return .vector(inputs) }
+    guard image.count == inputs else {
+      throw NetworkShapeError(
+        "the input's shape \(image) has \(image.count) numbers, and there are \(inputs) inputs")
+    }
+    return .image(image)
+  }
+
+  /// - Throws: `NetworkShapeError` where layers do not fit each other.
+  public func checked() throws(NetworkShapeError) -> NetworkSpec {
+    _ = try placedLayers()
+    return self
+  }
 }
 
-/// One layer: `{"type": "dense", "units": 50, "activation": "tanh"}`. Closed on purpose: it is a file format, and an
-/// unknown layer or key is an error that lists the known ones.
-public enum LayerSpec: Hashable, Sendable {
-  /// Fully connected with a bias.
-  case dense(units: Int, activation: Activation)
+/// A layer that does not take what the one before it gives.
+public struct NetworkShapeError: Error, Equatable, Sendable, CustomStringConvertible {
+  public let description: String
+
+  init(_ description: String) { self.description = description }
 }
 
 /// Any key, so that unknown ones are seen.
@@ -45,42 +109,22 @@ extension KeyedDecodingContainer<Key> {
   }
 }
 
-extension NetworkSpec {
+extension NetworkSpec: Codable {
   public init(from decoder: any Decoder) throws {
     let container = try decoder.container(keyedBy: Key.self)
-    try container.refuseKeys(besides: ["inputs", "layers"], in: "a network")
+    try container.refuseKeys(besides: ["inputs", "layers", "shape"], in: "a network")
     inputs = try container.decode(Int.self, forKey: Key("inputs"))
+    image = try container.decodeIfPresent(ImageShape.self, forKey: Key("shape"))
     layers = try container.decode([LayerSpec].self, forKey: Key("layers"))
     guard inputs >= 1 else { throw container.corrupt("inputs", "a network has at least 1 input") }
     guard !layers.isEmpty else { throw container.corrupt("layers", "a network has at least 1 layer") }
-  }
-}
-
-extension LayerSpec: Codable {
-  public init(from decoder: any Decoder) throws {
-    let container = try decoder.container(keyedBy: Key.self)
-    try container.refuseKeys(besides: ["activation", "type", "units"], in: "a layer")
-    let type = try container.decode(String.self, forKey: Key("type"))
-    guard type == "dense" else { throw container.corrupt("type", "unknown layer type \"\(type)\"; known: dense") }
-    let units = try container.decode(Int.self, forKey: Key("units"))
-    guard (1...1_000_000).contains(units) else {
-      throw container.corrupt("units", "a layer has between 1 and 1000000 units")
-    }
-    let name = try container.decodeIfPresent(String.self, forKey: Key("activation")) ?? Activation.identity.rawValue
-    guard let activation = Activation(rawValue: name) else {
-      let all = Activation.allCases.map(\.rawValue).joined(separator: ", ")
-      throw container.corrupt("activation", "unknown activation \"\(name)\"; known: \(all)")
-    }
-    self = .dense(units: units, activation: activation)
+    do { _ = try checked() } catch { throw container.corrupt("layers", "\(error)") }
   }
 
   public func encode(to encoder: any Encoder) throws {
     var container = encoder.container(keyedBy: Key.self)
-    switch self {
-    case .dense(let units, let activation):
-      try container.encode("dense", forKey: Key("type"))
-      try container.encode(units, forKey: Key("units"))
-      try container.encode(activation.rawValue, forKey: Key("activation"))
-    }
+    try container.encode(inputs, forKey: Key("inputs"))
+    try container.encodeIfPresent(image, forKey: Key("shape"))
+    try container.encode(layers, forKey: Key("layers"))
   }
 }

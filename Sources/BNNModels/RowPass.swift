@@ -5,20 +5,12 @@ import BNNLinearAlgebra
 ///
 /// θ is the flat vector of `Network`, as scalars of the pass. Nothing is allocated a row.
 public struct RowPass<Scalar: BLASVectorScalar>: Sendable {
-  private struct DenseLayer: Sendable {
-    let inputs: Int
-    let outputs: Int
-    let activation: Activation
-    /// Where W begins in θ; b follows it.
-    let offset: Int
-    /// Where its values begin in `values`.
-    let place: Int
-  }
-
   /// Products with fewer numbers than this are loops: a call of BLAS costs as much.
   private static var small: Int { 512 }
 
-  private let layers: [DenseLayer]
+  private let layers: [Dense]
+  /// Where the values of every layer begin in `values`.
+  private let places: [Int]
   /// d.
   public let inputs: Int
   /// C.
@@ -30,16 +22,15 @@ public struct RowPass<Scalar: BLASVectorScalar>: Sendable {
   private var preactivations: [Scalar]
   private var deltas: [Scalar]
 
+  /// - Precondition: all layers are dense.
   public init(_ spec: NetworkSpec) {
-    var (size, offset, place) = (spec.inputs, 0, spec.inputs)
-    layers = spec.layers.map { layer in
-      switch layer {
-      case .dense(let units, let activation):
-        defer { (size, offset, place) = (units, offset + units * (size + 1), place + units) }
-        return DenseLayer(inputs: size, outputs: units, activation: activation, offset: offset, place: place)
-      }
+    (layers, parameterCount) = Dense.layout(spec)
+    var place = spec.inputs
+    places = layers.map { layer in
+      defer { place += layer.outputs }
+      return place
     }
-    (inputs, outputs, parameterCount) = (spec.inputs, size, offset)
+    (inputs, outputs) = (spec.inputs, layers.last?.outputs ?? spec.inputs)
     values = [Scalar](repeating: 0, count: place)
     preactivations = values
     deltas = values
@@ -51,23 +42,23 @@ public struct RowPass<Scalar: BLASVectorScalar>: Sendable {
   public mutating func forward(
     _ x: UnsafePointer<Scalar>, _ theta: UnsafePointer<Scalar>, into output: UnsafeMutablePointer<Scalar>
   ) {
-    let (inputs, outputs, layers) = (inputs, outputs, layers)
+    let (inputs, outputs, layers, places) = (inputs, outputs, layers, places)
     values.withUnsafeMutableBufferPointer { values in
       preactivations.withUnsafeMutableBufferPointer { preactivations in
         guard let values = values.baseAddress, let preactivations = preactivations.baseAddress else { return }
         values.update(from: x, count: inputs)
-        for layer in layers {
-          let source = values + layer.place - layer.inputs
-          let h = values + layer.place
+        for (layer, place) in zip(layers, places) {
+          let source = values + place - layer.inputs
+          let h = values + place
           let weights = theta + layer.offset
           h.update(from: weights + layer.inputs * layer.outputs, count: layer.outputs)
           Self.multiply(weights, layer.inputs, layer.outputs, source, into: h)
           if layer.activation.derivativeNeedsPreactivation {
-            (preactivations + layer.place).update(from: h, count: layer.outputs)
+            (preactivations + place).update(from: h, count: layer.outputs)
           }
           layer.activation.apply(to: UnsafeMutableBufferPointer(start: h, count: layer.outputs))
         }
-        output.update(from: values + (layers.last?.place ?? 0), count: outputs)
+        output.update(from: values + (places.last ?? 0), count: outputs)
       }
     }
   }
@@ -79,7 +70,7 @@ public struct RowPass<Scalar: BLASVectorScalar>: Sendable {
     _ b: UnsafePointer<Scalar>, _ theta: UnsafePointer<Scalar>, downTo lowest: Int = 0,
     into gradient: UnsafeMutablePointer<Scalar>
   ) {
-    let layers = layers
+    let (layers, places) = (layers, places)
     let start = layers[lowest].offset
     values.withUnsafeBufferPointer { values in
       preactivations.withUnsafeBufferPointer { preactivations in
@@ -88,16 +79,16 @@ public struct RowPass<Scalar: BLASVectorScalar>: Sendable {
             let preactivations = preactivations.baseAddress
           else { return }
           for index in stride(from: layers.count - 1, through: lowest, by: -1) {
-            let layer = layers[index]
+            let (layer, place) = (layers[index], places[index])
             let (n, o) = (layer.inputs, layer.outputs)
-            let delta = deltas + layer.place
+            let delta = deltas + place
             if index == layers.count - 1 { delta.update(from: b, count: o) }
             layer.activation.backward(
-              preactivation: UnsafeBufferPointer(start: preactivations + layer.place, count: o),
-              value: UnsafeBufferPointer(start: values + layer.place, count: o),
+              preactivation: UnsafeBufferPointer(start: preactivations + place, count: o),
+              value: UnsafeBufferPointer(start: values + place, count: o),
               gradient: UnsafeMutableBufferPointer(start: delta, count: o))
             let own = gradient + layer.offset - start
-            let x = values + layer.place - n
+            let x = values + place - n
             for j in 0..<o {
               let d = delta[j]
               let row = own + j * n
@@ -105,7 +96,7 @@ public struct RowPass<Scalar: BLASVectorScalar>: Sendable {
             }
             (own + n * o).update(from: delta, count: o)
             guard index > lowest else { break }
-            Self.multiplyTransposed(theta + layer.offset, n, o, delta, into: deltas + layer.place - n)
+            Self.multiplyTransposed(theta + layer.offset, n, o, delta, into: deltas + place - n)
           }
         }
       }

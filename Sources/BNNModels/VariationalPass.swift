@@ -13,7 +13,7 @@ import BNNLinearAlgebra
 /// Buffers are used again, as in `NetworkPass`; rows of a call are fastest where their activations stay in the cache (some
 /// hundreds).
 public struct VariationalPass<Scalar: BLASScalar> {
-  private let layers: [DenseLayer]
+  private let layers: [Dense]
   /// P.
   public let parameterCount: Int
   /// Σ outputs over the layers: the normal numbers that a row needs.
@@ -37,7 +37,7 @@ public struct VariationalPass<Scalar: BLASScalar> {
   private var varianceDeltas: [[Scalar]]
 
   public init(_ spec: NetworkSpec) {
-    (layers, parameterCount) = DenseLayer.layout(spec)
+    (layers, parameterCount) = Dense.layout(spec)
     unitCount = layers.reduce(0) { $0 + $1.outputs }
     let none = layers.map { _ in [Scalar]() }
     (squares, preactivations, values) = (none, none, none)

@@ -1,4 +1,5 @@
 import BNNInference
+import BNNLinearAlgebra
 import BNNModels
 import BNNPosteriors
 import BNNSafetensors
@@ -66,7 +67,7 @@ extension MemberTensors {
       entry.weights == theta.count, entry.responses.isEmpty
     else { throw store.corrupt("its manifest contradicts itself about the layers that are uncertain") }
     let chosen = own.layers[0]..<own.layers[1]
-    let shapes = network.layers[chosen].map { LayerShape(inputs: $0.inputs, outputs: $0.outputs) }
+    let shapes = network.shapes(ofLayers: chosen)
     let prior: PriorPrecision =
       if let perLayer = own.prior { .layers(perLayer) } else {
         .weights(try join(network.tensors(ofLayers: chosen), prefix: prefix + "prior.", from: &store))
@@ -109,7 +110,8 @@ extension MemberTensors {
           name: String(name.dropFirst(start.count)), shape: shape, values: try store.take(name, shape: shape)))
     }
     do {
-      return try AnyCurvature(settings.structure, layers: shapes, rank: settings.rank, tensors: found)
+      return try AnyCurvature(
+        settings.structure, layers: shapes, rank: settings.rank, sharing: settings.sharing, tensors: found)
     } catch {
       throw store.corrupt("\(error)")
     }

@@ -192,6 +192,12 @@ public struct PosteriorFile: Sendable {
       guard spec.inputs == d, case .dense(let outputs, _)? = spec.layers.last, outputs == expected else {
         throw .corrupt(file: name, "its network does not fit its columns")
       }
+      let chosen = manifest.model.laplace?.layers ?? 0..<spec.layers.count
+      guard chosen.upperBound <= spec.layers.count,
+        (try? Posterior.checkLayers(of: spec, chosen: chosen, for: manifest.model.method)) != nil
+      else {
+        throw .corrupt(file: name, "its network does not fit its method")
+      }
     }
   }
 

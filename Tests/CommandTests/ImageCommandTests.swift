@@ -62,6 +62,83 @@ struct ImageCommandTests {
       64, "--classes 3", "no classes")
   }
 
+  @Test("a convolutional network from a file: fit, update, evaluate, inspect, export, and the same again")
+  func convolutions() {
+    let network = #"""
+      {"input": {"shape": [1, 2, 3]}, "likelihood": "categorical", "layers": [
+        {"type": "conv2d", "channels": 2, "kernel": 2, "padding": 1, "activation": "relu"},
+        {"type": "max-pool", "kernel": 2}, {"type": "flatten"}, {"type": "dense", "units": 3}]}
+      """#
+    folder.write("net.json", network)
+    let fit = ["fit", images, "--network", "net.json", "--method", "laplace"] + labels
+    for structure in ["full", "kronecker", "diagonal"] {
+      folder.run(fit + ["--structure", structure, "-o", "p-\(structure)"]).succeeded()
+      folder.run(
+        "update", "p-\(structure)", "D2-images-idx3-ubyte", "--labels", "D2-labels.csv", "-o", "u-\(structure)"
+      ).succeeded()
+      let scores = folder.run("evaluate", "u-\(structure)", images, "--labels", "D1-labels.csv", "--json").succeeded()
+      #expect(isKind(scores.object()["nll"], "number"))
+    }
+    folder.run(fit + ["--structure", "kronecker", "--weight-sharing", "reduce", "-o", "reduced"]).succeeded()
+    #expect(folder.bytes("reduced") != folder.bytes("p-kronecker"))
+    #expect(folder.run("inspect", "reduced", "--command").stdout.contains("--weight-sharing reduce"))
+    #expect(folder.run("predict", "u-full", images).succeeded().outputLines.count == 41)
+    let said = folder.run("inspect", "u-full").succeeded().stdout
+    for words in ["images of 1 × 2 × 3", "conv 2 × 2 padded by 1 to 2 channels relu, max of 2 × 2, flatten, 3 identity"] {
+      #expect(said.contains(words))
+    }
+    // The commands that inspect prints make the same network file.
+    let commands = folder.run("inspect", "p-full", "--command").succeeded().outputLines
+    #expect(commands.count == 2 && commands[1].contains("--network network.json"))
+    let quoted = commands[0].split(separator: "'", omittingEmptySubsequences: false)
+    folder.write("network.json", quoted.count > 3 ? String(quoted[3]) : "")
+    folder.run(
+      ["fit", images, "--network", "network.json", "--method", "laplace", "--structure", "full", "-o", "again"] + labels
+    ).succeeded()
+    #expect(folder.bytes("again") == folder.bytes("p-full"))
+    let exported = folder.run("export", "u-full", "-o", "w.safetensors").succeeded(notes: 1)
+    #expect(exported.stdout.contains("0.weight [2, 1, 2, 2], 0.bias [2], 4.weight [3, 4], 4.bias [3]"))
+    #expect(exported.stderr.contains("(x − center)/scale"))
+    folder.run(
+      "compare", images, "D2-images-idx3-ubyte", "--test", images, "--network", "net.json", "--labels",
+      "D1-labels-idx1-ubyte", "--labels", "D2-labels.csv", "--labels", "D1-labels.csv", "--methods",
+      "hot-start,laplace-kronecker"
+    ).succeeded()
+  }
+
+  @Test("network files that do not fit, and methods that take dense layers alone")
+  func networksThatDoNotFit() {
+    func refused(_ layers: String, _ flags: [String], _ code: Int32, _ words: String..., input: String = "[1, 2, 3]") {
+      folder.write("net.json", #"{"input": {"shape": \#(input)}, "layers": [\#(layers)]}"#)
+      folder.run(["fit", images, "--network", "net.json", "-o", "x"] + labels + flags).failed(code, words: words)
+    }
+    let conv = #"{"type": "conv2d", "channels": 2, "kernel": 2}, {"type": "flatten"}"#
+    let whole = conv + #", {"type": "dense", "units": 3}"#
+    refused(whole, ["--hidden", "3"], 64, "--network", "--hidden")
+    refused(whole, ["--method", "mean-field"], 64, "dense layers", "--method laplace")
+    refused(whole, ["--method", "kalman"], 64, "dense layers", "--method laplace")
+    refused(whole, ["--method", "linear"], 64, "--network")
+    refused(whole, ["--layers", "1"], 64, "no weights")
+    refused(whole, ["--structure", "diagonal", "--weight-sharing", "reduce"], 64, "Kronecker")
+    refused(whole, [], 65, "net.json", "8 numbers", "6 inputs", input: "[1, 2, 4]")
+    refused(whole, [], 65, "[channels, height, width]", input: "[2, 3]")
+    refused(conv + #", {"type": "dense", "units": 4}"#, [], 65, "4 identity", "3 units")
+    refused(conv + #", {"type": "dense", "units": 3, "activation": "relu"}"#, [], 65, "without activation")
+    refused(#"{"type": "conv2d", "channels": 2, "kernel": 5}"#, [], 65, "kernel of 5", "1 × 2 × 3")
+    refused(#"{"type": "batch-norm"}, \#(whole)"#, [], 65, "bnn-update import", "layer-norm")
+    folder.write("net.json", #"{"input": {"center": 2}, "layers": [\#(whole)]}"#)
+    folder.run(["fit", images, "--network", "net.json", "-o", "x"] + labels).failed(65, "trained elsewhere")
+    folder.run(["fit", images, "--network", "gone.json", "-o", "x"] + labels).failed(66, "gone.json")
+    folder.write("net.json", #"{"input": {"shape": [1, 2, 3]}, "layers": [\#(whole)]}"#)
+    folder.run(["fit", images, "--network", "net.json", "--epochs", "1", "-o", "p"] + labels).succeeded()
+    for (method, word) in [("kalman", "dense layers"), ("mean-field", "--method")] {
+      folder.run(
+        "update", "p", "D2-images-idx3-ubyte", "--labels", "D2-labels.csv", "--method", method, "-o", "x"
+      ).failed(64, word)
+    }
+    #expect(!folder.files.contains("x"))
+  }
+
   @Test("labels that do not fit")
   func labelsThatDoNotFit() {
     let fit = ["--method", "linear", "-o", "x"]

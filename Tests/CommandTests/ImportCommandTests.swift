@@ -171,7 +171,41 @@ import Testing
     // As published: 0.9780 and 0.0811, to the digits given.
     #expect(abs((scores["accuracy"] as? Double ?? 0) - 0.9780) < 1e-9)
     #expect(abs((scores["nll"] as? Double ?? 0) - 0.0811) < 5e-5)
-    let rows = folder.run("predict", "p", images.path).stdout.split(separator: "\n").dropFirst().prefix(20).map {
+    try checkGolden("p", images, golden)
+  }
+
+  @Test("a convolutional network that other people trained on MNIST", .needsSharedData("pretrained"))
+  func pretrainedConvolutions() throws {
+    guard let file = sharedData("pretrained/mnist_cnn_burn.safetensors"),
+      let golden = sharedData("pretrained/mnist_cnn_burn.golden_logits.csv"),
+      let images = sharedData("images/mnist/t10k-images-idx3-ubyte.gz"),
+      let labels = sharedData("images/mnist/t10k-labels-idx1-ubyte.gz")
+    else { return }
+    let convolutions = [("conv1", 8), ("conv2", 16), ("conv3", 24)].map { name, channels in
+      #"{"type": "conv2d", "name": "\#(name)", "channels": \#(channels), "kernel": 3, "activation": "relu"}"#
+    }
+    folder.write(
+      "net.json",
+      """
+      {"input": {"shape": [1, 28, 28], "divide_by": 255, "center": 0.1307, "scale": 0.3081}, "likelihood": "categorical",
+       "layers": [\(convolutions.joined(separator: ", ")), {"type": "batch-norm", "name": "norm1"}, {"type": "flatten"},
+         {"type": "dense", "name": "fc1", "units": 32, "activation": "relu"}, {"type": "dense", "name": "fc2", "units": 10},
+         {"type": "batch-norm", "name": "norm2"}]}
+      """)
+    folder.run(
+      "import", file.path, "--network", "net.json", "--rows", "60000", "--inputs", images.path, "--target", "label",
+      "--layers", "last", "--structure", "diagonal", "-o", "p"
+    ).succeeded()
+    let scores = folder.run("evaluate", "p", images.path, "--labels", labels.path, "--json").succeeded().object()
+    // As published: 0.9917 and 0.0281, to the digits given.
+    #expect(abs((scores["accuracy"] as? Double ?? 0) - 0.9917) < 1e-9)
+    #expect(abs((scores["nll"] as? Double ?? 0) - 0.0281) < 5e-5)
+    try checkGolden("p", images, golden)
+  }
+
+  /// The probabilities of the first 20 images are those of the golden logits.
+  private func checkGolden(_ posterior: String, _ images: URL, _ golden: URL) throws {
+    let rows = folder.run("predict", posterior, images.path).stdout.split(separator: "\n").dropFirst().prefix(20).map {
       $0.split(separator: ",").dropFirst().compactMap { Double($0) }
     }
     let logits = try String(contentsOf: golden, encoding: .utf8).split(separator: "\n").dropFirst().map {

@@ -4,10 +4,10 @@ import BNNTestSupport
 import Testing
 
 @Suite struct DenseTests {
-  @Test(arguments: Activation.allCases, [(1, 1), (3, 2), (2, 5)])
-  func isALayer(_ activation: Activation, _ size: (inputs: Int, outputs: Int)) {
+  @Test(arguments: [(1, 1), (3, 2), (2, 5)])
+  func isALayer(_ size: (inputs: Int, outputs: Int)) {
     for seed in Gen.seeds(2) {
-      checkLayer(Dense(inputs: size.inputs, outputs: size.outputs, activation: activation), seed: seed)
+      checkLayer(Dense(inputs: size.inputs, outputs: size.outputs, activation: .tanh, offset: 2), seed: seed)
     }
   }
 
@@ -20,9 +20,9 @@ import Testing
 
   @Test func weightsAreRowsPerUnit() {
     let dense = Dense(inputs: 3, outputs: 2, activation: .identity)
-    let parameters = [Matrix([[1, 2, 3], [4, 5, 6]]), Matrix([[10, 20]])]
-    #expect(
-      dense.forward(Matrix([[1, 0, 0], [0, 1, -1]]), parameters: parameters).value == Matrix([[11, 24], [9, 19]]))
+    var z = [0.0, 0, 0, 0]
+    dense.forward(rows: 2, [1, 0, 0, 0, 1, -1], [1, 2, 3, 4, 5, 6, 10, 20], into: &z)
+    #expect(z == [11, 24, 9, 19])
   }
 
   /// Sample moments of n normals with variance v: mean within 6√(v/n), second moment within 6 v√(2/n).
@@ -33,7 +33,7 @@ import Testing
     let drawn = dense.initial(using: &gen.stream)
     let gain = [.relu, .gelu].contains(activation) ? 2.0 : 1.0
     let biases = activation == .identity ? 0 : 0.25
-    for (values, variance) in [(drawn[0].storage, gain / 20), (drawn[1].storage, biases)] {
+    for (values, variance) in [(drawn[..<40_000], gain / 20), (drawn[40_000...], biases)] {
       let n = Double(values.count)
       let mean = values.reduce(0, +) / n
       let second = values.reduce(0) { $0 + $1 * $1 } / n

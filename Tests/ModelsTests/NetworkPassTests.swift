@@ -48,8 +48,9 @@ struct NetworkPassTests {
       var place = 0
       for (index, layer) in own.network.layers.enumerated() {
         let (inputs, outputs) = (layer.inputs, layer.outputs)
-        let summed = pass.withFactors(ofLayer: index) { x, delta in
-          var sum = [Double](repeating: 0, count: outputs * (inputs + 1))
+        var sum = [Double](repeating: 0, count: outputs * (inputs + 1))
+        pass.withFactors(ofLayer: index) { factors in
+          let (x, delta) = (factors.inputs, factors.deltas)
           for i in 0..<own.x.rows {
             for j in 0..<outputs {
               let d = Double(delta[(s * own.x.rows + i) * outputs + j])
@@ -57,10 +58,9 @@ struct NetworkPassTests {
               sum[outputs * inputs + j] += d
             }
           }
-          return sum
         }
-        #expect(relativeDifference(summed, Array(whole[place..<(place + summed.count)])) < tolerance)
-        place += summed.count
+        #expect(relativeDifference(sum, Array(whole[place..<(place + sum.count)])) < tolerance)
+        place += sum.count
       }
     }
   }

@@ -32,7 +32,7 @@ import Testing
   /// A layer in JSON, and words that the message must have.
   @Test(arguments: [
     (#"{"type": "dense", "units": 3, "unit": 4}"#, ["\"unit\"", "activation, type, units"]),
-    (#"{"type": "conv", "units": 3}"#, ["\"conv\"", "known: dense"]),
+    (#"{"type": "conv", "units": 3}"#, ["\"conv\"", "known: dense, conv2d"]),
     (
       #"{"type": "dense", "units": 3, "activation": "swish"}"#,
       ["\"swish\"", "identity, tanh, relu, gelu, sigmoid, softplus"]

@@ -71,14 +71,6 @@ private let roundings = 1.5e-13
     #expect(relativeDifference(sum, gradient) <= roundings)
   }
 
-  @Test func parametersAreCutInTensorOrder() {
-    let network = Network(NetworkSpec(inputs: 2, hidden: [3], outputs: 1, activation: .tanh))
-    let cut = network.parameters((0..<13).map(Double.init)).layers
-    #expect(cut.count == 2)
-    #expect(cut[0] == [Matrix([[0, 1], [2, 3], [4, 5]]), Matrix([[6, 7, 8]])])
-    #expect(cut[1] == [Matrix([[9, 10, 11]]), Matrix([[12]])])
-  }
-
   @Test func traceKeepsTheLastHiddenLayer() {
     let network = Network(NetworkSpec(inputs: 1, hidden: [2, 1], outputs: 1, activation: .relu))
     let theta: [Double] = [1, -1, 0, 0, 2, 3, 1, 5, 7]

@@ -9,6 +9,8 @@ import Testing
     [LayerShape(inputs: 3, outputs: 4)],
     [LayerShape(inputs: 3, outputs: 4), LayerShape(inputs: 4, outputs: 2)],
     [LayerShape(inputs: 2, outputs: 3), LayerShape(inputs: 3, outputs: 3), LayerShape(inputs: 3, outputs: 1)],
+    // A convolution, a normalisation (whose weights are outputs without inputs) and a dense layer.
+    [LayerShape(inputs: 3, outputs: 2, positions: 3), LayerShape(inputs: 0, outputs: 4), LayerShape(inputs: 3, outputs: 1)],
   ]
 
   @Test(arguments: CurvatureStructure.allCases, Gen.seeds(3))
@@ -24,11 +26,12 @@ import Testing
     _ structure: CurvatureStructure, _ layers: [LayerShape], rows type: Scalar.Type, _ seed: UInt64
   ) throws {
     var gen = Gen(seed: seed)
-    let here: Comment = "\(structure), \(layers.map { [$0.inputs, $0.outputs] }), \(type), seed \(seed)"
+    let here: Comment = "\(structure), \(layers.map { [$0.inputs, $0.outputs, $0.positions] }), \(type), seed \(seed)"
     var curvature = AnyCurvature(structure, layers: layers, rank: testRank)
     let first = RandomFactors(&gen, layers: layers, rows: 23, roots: 2)
+    let positions = layers.map(\.positions).max() ?? 1
     var dense = try CurvatureTwin.project(first, on: structure, rank: testRank)
-    var sums = 46
+    var sums = 46 * positions
     if structure == .lowRank {
       first.with(type) { curvature.absorb($0) }
     } else {
@@ -57,7 +60,7 @@ import Testing
     second.with(type) { batch.absorb($0, weight: 0.7) }
     curvature.append(batch)
     dense = Naive.sum(dense, try CurvatureTwin.project(second, on: structure, rank: testRank), weight: 0.7)
-    sums += 33
+    sums += 33 * positions
     if structure == .kronecker {
       // The list is exact; the factor is of its nearest product, which has tests of its own.
       var columns: [Double] = []

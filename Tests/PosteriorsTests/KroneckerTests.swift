@@ -33,6 +33,31 @@ import Testing
     #expect((a.logDeterminant - b.logDeterminant).magnitude <= tolerance)
   }
 
+  /// To reduce: one product of means and sums, in batches with weights as well.
+  @Test(arguments: Gen.seeds(3))
+  func reducesPositions(_ seed: UInt64) throws {
+    var gen = Gen(seed: seed)
+    let layers = [LayerShape(inputs: 3, outputs: 2, positions: 5), LayerShape(inputs: 2, outputs: 2)]
+    let factors = RandomFactors(&gen, layers: layers, rows: 12, roots: 2)
+    var own = KroneckerCurvature(layers: layers, sharing: .reduce)
+    for range in [0..<5, 5..<12] { factors[range].with(Double.self) { own.absorb($0) } }
+    let expected = try CurvatureTwin.project(factors, on: .kronecker, rank: testRank, sharing: .reduce)
+    // Sums of 12 · 2 · 5 products.
+    #expect(relativeDifference(dense(own), expected) <= 500 * epsilon)
+    #expect(relativeDifference(own.diagonal, Naive.diagonal(of: expected)) <= 500 * epsilon)
+  }
+
+  /// To reduce is exact where every position sees the same inputs, as there is one row then: its sum of δ on its x̃.
+  @Test func reducingIsExactForEqualPositions() throws {
+    var gen = Gen(seed: 4)
+    let layers = [LayerShape(inputs: 3, outputs: 2, positions: 5)]
+    var factors = RandomFactors(&gen, layers: layers, rows: 1, roots: 2)
+    factors.inputs[0] = (0..<5).flatMap { _ in factors.inputs[0][0..<3] }
+    var own = KroneckerCurvature(layers: layers, sharing: .reduce)
+    factors.with(Double.self) { own.absorb($0) }
+    #expect(relativeDifference(dense(own), factors.curvature) <= 200 * epsilon)
+  }
+
   /// Σ of both lists' products as dense matrices of one layer.
   private func dense(_ curvature: KroneckerCurvature) -> Matrix {
     let p = curvature.layers.parameterCount

@@ -2,12 +2,12 @@ import BNNLinearAlgebra
 import BNNPosteriors
 import BNNTestSupport
 
-/// Factors of random rows of a network's dense layers, in numbers that both precisions hold, and their dense twin.
+/// Factors of random rows of a network's layers, in numbers that both precisions hold, and their dense twin.
 struct RandomFactors {
   let layers: [LayerShape]
   let rows: Int
   let roots: Int
-  /// Per layer, rows × inputs and (roots·rows) × outputs.
+  /// Per layer, (rows·positions) × inputs and (roots·rows·positions) × outputs.
   var inputs: [[Double]]
   var deltas: [[Double]]
 
@@ -18,8 +18,8 @@ struct RandomFactors {
     inputs = []
     deltas = []
     for layer in layers {
-      inputs.append(gen.normals(rows * layer.inputs).map { Double(Float($0)) })
-      deltas.append(gen.normals(roots * rows * layer.outputs).map { Double(Float($0)) })
+      inputs.append(gen.normals(rows * layer.positions * layer.inputs).map { Double(Float($0)) })
+      deltas.append(gen.normals(roots * rows * layer.positions * layer.outputs).map { Double(Float($0)) })
     }
   }
 
@@ -27,11 +27,12 @@ struct RandomFactors {
   subscript(range: Range<Int>) -> RandomFactors {
     var part = RandomFactors(self, rows: range.count)
     for (l, layer) in layers.enumerated() {
-      part.inputs.append(Array(inputs[l][(range.lowerBound * layer.inputs)..<(range.upperBound * layer.inputs)]))
+      let (n, o) = (layer.positions * layer.inputs, layer.positions * layer.outputs)
+      part.inputs.append(Array(inputs[l][(range.lowerBound * n)..<(range.upperBound * n)]))
       part.deltas.append(
         (0..<roots).flatMap { s in
-          let start = (s * rows + range.lowerBound) * layer.outputs
-          return deltas[l][start..<(start + range.count * layer.outputs)]
+          let start = (s * rows + range.lowerBound) * o
+          return deltas[l][start..<(start + range.count * o)]
         })
     }
     return part
@@ -66,27 +67,32 @@ struct RandomFactors {
     return try body(
       layers.indices.map { l in
         LayerFactors(
-          rows: rows, roots: roots, inputs: UnsafeBufferPointer(buffers[l]),
+          rows: rows, roots: roots, positions: layers[l].positions, inputs: UnsafeBufferPointer(buffers[l]),
           deltas: UnsafeBufferPointer(buffers[layers.count + l]))
       })
   }
 
-  /// x̃ of a row.
-  func augmented(_ l: Int, _ i: Int) -> [Double] {
-    Array(inputs[l][(i * layers[l].inputs)..<((i + 1) * layers[l].inputs)]) + [1]
+  /// x̃ of a row at a position.
+  func augmented(_ l: Int, _ i: Int, _ t: Int) -> [Double] {
+    let (n, place) = (layers[l].inputs, i * layers[l].positions + t)
+    return Array(inputs[l][(place * n)..<((place + 1) * n)]) + [1]
   }
 
-  func delta(_ l: Int, root s: Int, _ i: Int) -> [Double] {
-    let o = layers[l].outputs
-    return Array(deltas[l][((s * rows + i) * o)..<((s * rows + i + 1) * o)])
+  func delta(_ l: Int, root s: Int, _ i: Int, _ t: Int) -> [Double] {
+    let (o, place) = (layers[l].outputs, (s * rows + i) * layers[l].positions + t)
+    return Array(deltas[l][(place * o)..<((place + 1) * o)])
   }
 
-  /// δ ⊗ x̃ of all layers in θ's order: W row by row, then b.
+  /// Σₜ δ ⊗ x̃ of all layers in θ's order: W row by row, then b.
   func row(root s: Int, _ i: Int) -> [Double] {
     layers.indices.flatMap { l in
-      let x = augmented(l, i)
-      let delta = delta(l, root: s, i)
-      return delta.flatMap { d in x.dropLast().map { d * $0 } } + delta
+      var sum = [Double](repeating: 0, count: layers[l].parameterCount)
+      for t in 0..<layers[l].positions {
+        let x = augmented(l, i, t)
+        let delta = delta(l, root: s, i, t)
+        for (k, value) in (delta.flatMap { d in x.dropLast().map { d * $0 } } + delta).enumerated() { sum[k] += value }
+      }
+      return sum
     }
   }
 
@@ -106,7 +112,9 @@ struct RandomFactors {
 
 /// What a structure does to the curvature of one batch, from its definition.
 enum CurvatureTwin {
-  static func project(_ factors: RandomFactors, on structure: CurvatureStructure, rank: Int) throws -> Matrix {
+  static func project(
+    _ factors: RandomFactors, on structure: CurvatureStructure, rank: Int, sharing: WeightSharing = .expand
+  ) throws -> Matrix {
     let dense = factors.curvature
     switch structure {
     case .full: return dense
@@ -114,9 +122,11 @@ enum CurvatureTwin {
     case .block:
       return blocks(factors.layers) { l, j, k, h, m in dense[place(factors, l, j, k), place(factors, l, h, m)] }
     case .kronecker:
-      let pairs = factors.layers.indices.map { pair(factors, $0) }
-      let n = Double(factors.rows)
-      return blocks(factors.layers) { l, j, k, h, m in pairs[l].g[j, h] * pairs[l].a[k, m] / n }
+      let pairs = factors.layers.indices.map { pair(factors, $0, sharing) }
+      return blocks(factors.layers) { l, j, k, h, m in
+        let n = Double(factors.rows * (sharing == .expand ? factors.layers[l].positions : 1))
+        return pairs[l].g[j, h] * pairs[l].a[k, m] / n
+      }
     case .lowRank:
       let eigen = try SymmetricEigen(of: dense)
       var leading = Matrix(rows: dense.rows, columns: dense.rows)
@@ -129,17 +139,24 @@ enum CurvatureTwin {
     }
   }
 
-  /// A = Σ x̃x̃ᵀ and G = Σ δδᵀ.
-  static func pair(_ factors: RandomFactors, _ l: Int) -> (a: Matrix, g: Matrix) {
+  /// A = Σ x̃x̃ᵀ and G = Σ δδᵀ over rows and positions, or of the means of x̃ and the sums of δ over positions.
+  static func pair(_ factors: RandomFactors, _ l: Int, _ sharing: WeightSharing = .expand) -> (a: Matrix, g: Matrix) {
     let layer = factors.layers[l]
+    func over(_ value: (Int) -> [Double], share: Double) -> [[Double]] {
+      let all = (0..<layer.positions).map(value)
+      guard sharing == .reduce else { return all }
+      return [all[0].indices.map { k in share * all.reduce(0) { $0 + $1[k] } }]
+    }
     var a = Matrix(rows: layer.inputs + 1, columns: layer.inputs + 1)
     var g = Matrix(rows: layer.outputs, columns: layer.outputs)
     for i in 0..<factors.rows {
-      let x = factors.augmented(l, i)
-      for k in x.indices { for m in x.indices { a[k, m] += x[k] * x[m] } }
+      for x in over({ factors.augmented(l, i, $0) }, share: 1 / Double(layer.positions)) {
+        for k in x.indices { for m in x.indices { a[k, m] += x[k] * x[m] } }
+      }
       for s in 0..<factors.roots {
-        let d = factors.delta(l, root: s, i)
-        for j in d.indices { for h in d.indices { g[j, h] += d[j] * d[h] } }
+        for d in over({ factors.delta(l, root: s, i, $0) }, share: 1) {
+          for j in d.indices { for h in d.indices { g[j, h] += d[j] * d[h] } }
+        }
       }
     }
     return (a, g)

@@ -84,6 +84,12 @@ struct Compare: ParsableCommand {
   }
 
   func run() throws {
+    var own = self
+    own.model = try model.resolved()
+    try own.compare()
+  }
+
+  private func compare() throws {
     let console = global.console
     let started = Date()
     if let report {
@@ -105,7 +111,7 @@ struct Compare: ParsableCommand {
     let rows = splits[0].first.count + splits[0].second.count
     let problem = ComparisonProblem(
       schema: schema, network: network, likelihood: likelihood, rule: rule, prior: model.prior,
-      training: training.settings(rows: splits[0].first.count, weights: weights), members: model.members,
+      training: training.settings(rows: splits[0].first.count, products: Network(network).productsPerRow), members: model.members,
       batches: stream, size: { try PosteriorFile.encode($0).bytes.count })
     let chosen = try chosen(problem, rows: rows, console)
     let found = try Comparison(problem, methods: chosen).run(
@@ -119,7 +125,9 @@ struct Compare: ParsableCommand {
           ("Files", files.map(name).joined(separator: ", ")), ("Seed", String(global.seed)),
           (
             "Network",
-            "\(schema.features.count)-\(model.hidden.replacingOccurrences(of: ",", with: "-"))-\(Network(network).outputs)"
+            network.isDense
+              ? "\(schema.features.count)-\(model.hidden.replacingOccurrences(of: ",", with: "-"))-\(Network(network).outputs)"
+              : "\(network.inputs) inputs, " + network.layers.map(\.words).joined(separator: ", ")
           ),
           ("Version", libraryVersion),
         ])
@@ -174,7 +182,10 @@ struct Compare: ParsableCommand {
   private func chosen(
     _ problem: ComparisonProblem, rows: Int, _ console: Console
   ) throws -> [ComparisonMethod] {
-    let all = ComparisonMethod.all(problem)
+    // The filter and mean-field inference know dense layers alone.
+    let all = ComparisonMethod.all(problem).filter {
+      problem.network.isDense || !["kalman", "mean-field"].contains($0.name)
+    }
     guard let methods else {
       let limit = 60.0
       let (own, left) = all.reduce(into: ([ComparisonMethod](), [String]())) {

@@ -37,13 +37,20 @@ struct Export: ParsableCommand {
     let console = global.console
     try refuseOutput(output, amongInputs: [posterior])
     try AtomicFile.check(output, replacing: force)
-    let weights = try loadPosterior(posterior).posterior.plainWeights()
+    let own = try loadPosterior(posterior).posterior
+    let weights = try own.plainWeights()
     let bytes = try to == "torch" ? WeightFile.safetensors(weights) : WeightFile.npz(weights)
     try AtomicFile.write(bytes, to: output, replacing: force)
     console.result([
       ("output", .string(output)), ("tensors", .strings(weights.map(\.name))),
       ("parameters", .integer(weights.reduce(0) { $0 + $1.values.count })),
     ])
+    if let scaling = own.plainInputScaling {
+      func words(_ values: [Double]) -> String { Set(values).count == 1 ? "\(values[0])" : "D1's own of every input" }
+      console.note(
+        "the network's inputs are (x − center)/scale with the center \(words(scaling.center)) and the scale "
+          + "\(words(scaling.scale)); a first layer that is not dense does not take them in")
+    }
     console.say("\(output): \(weights.map { "\($0.name) \($0.shape)" }.joined(separator: ", "))")
   }
 }

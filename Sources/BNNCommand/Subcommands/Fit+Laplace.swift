@@ -70,7 +70,7 @@ extension Fit {
       let (dataset, summary) = try readAll(reader, header: header, console)
       let fitted = try filtered(
         spec, settings, likelihood, schema, dataset, rule, prior,
-        training.settings(rows: dataset.rows, weights: network.parameterCount), console)
+        training.settings(rows: dataset.rows, products: network.productsPerRow), console)
       console.clearProgress()
       return (fitted, summary)
     }
@@ -80,7 +80,7 @@ extension Fit {
     try finish(&summary, reader, rows: count, header: header, console)
     let normalisation = Normalisation.fit(rows, rule: rule, targetKind: schema.targetKind)
     let progress: @Sendable (Double, String) -> Void = { _, message in console.progress(message) }
-    var own = training.settings(rows: count, weights: network.parameterCount)
+    var own = training.settings(rows: count, products: network.productsPerRow)
     own.scheduleEpochs = optimizer.scheduleEpochs
     let fitted =
       chosen == .point

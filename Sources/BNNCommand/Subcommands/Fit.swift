@@ -129,6 +129,9 @@ struct Fit: ParsableCommand {
     if model.weights != nil, method == Method.movingTangent.rawValue {
       throw ValidationError("--method moving-tangent cannot weigh rows yet; use tangent with --weights")
     }
+    if model.network != nil, method == Method.linear.rawValue {
+      throw ValidationError("--network belongs to the methods with a network, not to linear")
+    }
     if model.members > 1, method == Method.linear.rawValue { throw ValidationError("a linear model has one member") }
   }
 
@@ -161,6 +164,12 @@ struct Fit: ParsableCommand {
 
   /// Fits, writes the file, and returns what there is to say.
   func execute(_ console: Console) throws -> UpdateSummary {
+    var own = self
+    own.model = try model.resolved()
+    return try own.fit(console)
+  }
+
+  private func fit(_ console: Console) throws -> UpdateSummary {
     let started = Date()
     try refuseOutput(destination.output, amongInputs: [data] + labels.labels)
     try AtomicFile.check(destination.output, replacing: destination.force)
@@ -211,7 +220,7 @@ struct Fit: ParsableCommand {
       ) { $1 }
     } else if trained {
       let own = training.settings(
-        rows: summary.rows, weights: posterior.model.network.map { Network($0).parameterCount } ?? 0)
+        rows: summary.rows, products: posterior.model.network.map { Network($0).productsPerRow } ?? 0)
       settings.merge(TrainingOptions.lineage(own)) { $1 }
       var kept = own
       kept.scheduleEpochs = optimizer.scheduleEpochs
@@ -288,7 +297,7 @@ struct Fit: ParsableCommand {
       spec, method: chosen, schema: schema, features: dataset.featureMatrix, targets: dataset.targetMatrix,
       weights: dataset.weights,
       normalisation: normalisation, standardised: rule != .none, prior: prior,
-      training: training.settings(rows: dataset.rows, weights: weights), members: model.members,
+      training: training.settings(rows: dataset.rows, products: Network(spec).productsPerRow), members: model.members,
       subspace: subspace, seed: global.seed, threads: global.workers,
       progress: { _, message in console.progress(message) })
     console.clearProgress()

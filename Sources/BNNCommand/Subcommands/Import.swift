@@ -9,10 +9,11 @@ import Foundation
 
 struct Import: ParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "Make a posterior of a network of dense layers that was trained elsewhere.",
+    abstract: "Make a posterior of a network that was trained elsewhere.",
     usage: "bnn-update import [<options>] <weights> --target <target> -o <output>",
     discussion: """
-      Weights are safetensors or .npz under PyTorch's names (PREFIX.weight [outputs, inputs], PREFIX.bias). What the data before said is \
+      Weights are safetensors or .npz under PyTorch's names (PREFIX.weight [outputs, inputs], PREFIX.bias); layers that are not dense \
+      are described by --network, batch normalisation among them. What the data before said is \
       taken from the best that is there: --data (D1: exact curvature of these weights, nothing trained), --rows N --inputs D2 \
       (curvature at D2's inputs, times N/rows), or --rows N --second-moments (an optimiser's averages of squared gradients). The result is a \
       laplace posterior.
@@ -24,7 +25,7 @@ struct Import: ParsableCommand {
   @Option(
     name: .long,
     help:
-      "The network as JSON: layers with tensor names, units and activations, input and target scaling, likelihood, classes."
+      "The network as JSON: layers with tensor names, units, channels and activations, input shape and scaling, target scaling, likelihood, classes."
   )
   var network: String?
 
@@ -185,7 +186,7 @@ struct Import: ParsableCommand {
     let sources = [weights] + [network, data, inputs, secondMoments].compactMap { $0 } + labels.labels
     try refuseOutput(destination.output, amongInputs: sources)
     try AtomicFile.check(destination.output, replacing: destination.force)
-    let file = try network.map(readNetwork)
+    let file = try network.map(readNetworkFile)
     let own = try readWeights(file)
     guard Network(own.spec).parameterCount <= TangentLimit.network else {
       throw CommandFailure.usage(
@@ -212,27 +213,6 @@ struct Import: ParsableCommand {
   }
 
   // MARK: The network
-
-  private func readNetwork(_ path: String) throws -> NetworkFile {
-    guard let bytes = FileManager.default.contents(atPath: path) else {
-      throw CommandFailure(ExitStatus.noInput, "no such file", file: path, remedy: "check the name")
-    }
-    do {
-      return try JSONDecoder().decode(NetworkFile.self, from: bytes)
-    } catch let error as DecodingError {
-      throw CommandFailure(ExitStatus.badData, "is no description of a network: \(Self.words(error))", file: path)
-    }
-  }
-
-  private static func words(_ error: DecodingError) -> String {
-    switch error {
-    case .dataCorrupted(let context): context.debugDescription
-    case .keyNotFound(let key, _): "the key \"\(key.stringValue)\" is missing"
-    case .typeMismatch(_, let context), .valueNotFound(_, let context):
-      "\(context.codingPath.map(\.stringValue).joined(separator: ".")) has a value of another kind"
-    @unknown default: "it cannot be read"
-    }
-  }
 
   private func readWeights(_ file: NetworkFile?) throws -> NetworkWeights {
     let tensors = try WeightFile.read(path: weights)

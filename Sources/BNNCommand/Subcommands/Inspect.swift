@@ -70,12 +70,9 @@ struct Inspect: ParsableCommand {
     let model = own.model
     console.say("\(posterior): \(model.methodName) posterior of \(model.schema.targets.joined(separator: ", "))")
     if let network = model.network {
-      let layers = network.layers.map { layer in
-        switch layer {
-        case .dense(let units, let activation): "\(units) \(activation.rawValue)"
-        }
-      }
-      console.say("network:     \(network.inputs) inputs, \(layers.joined(separator: ", "))")
+      console.say(
+        "network:     \(network.image.map { "images of \($0)" } ?? "\(network.inputs) inputs"), "
+          + network.layers.map(\.words).joined(separator: ", "))
     }
     let columns = model.schema.featureColumns.map { column in
       column.levels.map { levels in

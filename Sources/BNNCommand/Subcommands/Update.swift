@@ -1,6 +1,7 @@
 import ArgumentParser
 import BNNDatasets
 import BNNInference
+import BNNModels
 import BNNPosteriorFile
 import BNNPosteriors
 import Foundation
@@ -82,7 +83,8 @@ struct Update: ParsableCommand {
     settings.merge(keeping.lineage) { $1 }
     settings.merge(noise.lineage) { $1 }
     if isLaplace {
-      update.training = training.settings(rows: summary.rows, weights: prior.members[0].theta.count)
+      update.training = training.settings(
+        rows: summary.rows, products: prior.model.network.map { Network($0).productsPerRow } ?? 0)
       settings.merge(TrainingOptions.lineage(update.training)) { $1 }
     }
     if isMeanField { update.training = training.settings(variational) }
@@ -253,14 +255,11 @@ struct PropertyOptions: ParsableArguments {
     try same("--normalize", normalize, posterior.normalisationRule.rawValue)
     try sameClasses(model.schema.classes, file: file)
     try sameHeads(model.schema.headLabels, file: file)
-    var units: [String] = []
-    var activations: Set<String> = []
-    for case .dense(let count, let function) in model.network?.layers.dropLast() ?? [] {
-      units.append(String(count))
-      activations.insert(function.rawValue)
-    }
-    try same("--hidden", hidden, units.isEmpty ? "no hidden layer" : units.joined(separator: ","))
-    try same(
-      "--activation", activation, activations.isEmpty ? "no hidden layer" : activations.sorted().joined(separator: ","))
+    let isDense = model.network?.isDense != false
+    let units = model.network?.hiddenUnits.map(String.init) ?? []
+    let activations = Set(model.network?.hiddenActivations.map(\.rawValue) ?? [])
+    let other = isDense ? "no hidden layer" : "that of a network file"
+    try same("--hidden", hidden, units.isEmpty ? other : units.joined(separator: ","))
+    try same("--activation", activation, activations.isEmpty ? other : activations.sorted().joined(separator: ","))
   }
 }

@@ -23,14 +23,16 @@ public struct ImportError: Error, Equatable, Sendable, CustomStringConvertible {
   public var description: String { message + (remedy.map { "; \($0)" } ?? "") }
 }
 
-/// A network of dense layers with its weights, from tensors under PyTorch's names: `PREFIX.weight` [outputs, inputs] and
-/// `PREFIX.bias` [outputs] of every layer. `num_batches_tracked` is ignored.
+/// A network with its weights, from tensors under PyTorch's names: `PREFIX.weight` and `PREFIX.bias` of every layer that has
+/// weights, of a dense one [outputs, inputs] and [outputs]. `num_batches_tracked` is ignored.
 public struct NetworkWeights: Sendable, Equatable {
   public var spec: NetworkSpec
   /// θ, layer after layer: weights, then biases.
   public var theta: [Double]
   /// Names and shapes of the tensors in the order of θ.
   public private(set) var tensors: [(name: String, shape: [Int])]
+  /// Whether θ holds more than these tensors: batch normalisation.
+  private let isFolded: Bool
 
   public static func == (a: Self, b: Self) -> Bool { a.spec == b.spec && a.theta == b.theta }
 
@@ -67,43 +69,54 @@ public struct NetworkWeights: Sendable, Equatable {
         remedy: "give --activation (tanh, relu, gelu, sigmoid, softplus or identity), or --network FILE.json")
     }
     let weights = order.compactMap { byName[Self.name($0, "weight")] }
-    try self.init(
-      own, names: order, inputs: weights.first?.shape.last ?? 0,
-      layers: weights.enumerated().map { k, weight in
-        .dense(units: weight.shape[0], activation: k + 1 < order.count ? activation ?? .identity : .identity)
-      })
+    let layers = weights.enumerated().map { k, weight in
+      LayerSpec.dense(units: weight.shape[0], activation: k + 1 < order.count ? activation ?? .identity : .identity)
+    }
+    try self.init(own, names: order, NetworkSpec(inputs: max(1, weights.first?.shape.last ?? 0), layers: layers))
   }
 
-  /// As a file describes it.
+  /// As a file describes it. Batch normalisation becomes a part of its neighbours (`BatchNormFolding`).
   ///
   /// - Throws: `ImportError` that lists every tensor that is missing, is too many or has another shape.
   public init(_ tensors: [NamedTensor], as file: NetworkFile) throws(ImportError) {
     let own = Self.relevant(tensors)
-    let names = file.layers.enumerated().map { $1.name ?? "layers.\($0)" }
+    let (layers, names, norms) = try BatchNorm.split(file)
     let first = own.first { $0.name == Self.name(names[0], "weight") }
-    try self.init(
-      own, names: names,
-      inputs: first.flatMap { $0.shape.count == 2 ? $0.shape[1] : nil } ?? file.input?.columns?.count ?? 1,
-      layers: file.layers.map { .dense(units: $0.units, activation: $0.activation) })
+    let inputs =
+      file.input?.shape?.count ?? first.flatMap { $0.shape.count == 2 ? $0.shape[1] : nil }
+      ?? file.input?.columns?.count ?? 1
+    try self.init(own, names: names, NetworkSpec(inputs: max(1, inputs), image: file.input?.shape, layers: layers), norms)
   }
 
   private init(
-    _ tensors: [NamedTensor], names: [String], inputs: Int, layers: [LayerSpec]
+    _ tensors: [NamedTensor], names: [String], _ spec: NetworkSpec, _ norms: [BatchNorm] = []
   ) throws(ImportError) {
-    spec = NetworkSpec(inputs: max(1, inputs), layers: layers)
+    do { self.spec = try spec.checked() } catch { throw ImportError("the layers do not fit: \(error)") }
     let network = Network(spec)
     self.tensors = zip(names, network.layers).flatMap { name, layer in
-      [
-        (Self.name(name, "weight"), [layer.outputs, layer.inputs]), (Self.name(name, "bias"), [layer.outputs]),
-      ]
+      layer.tensors.map { (Self.name(name, $0.suffix), $0.shape) }
     }
-    theta = try Self.values(tensors, of: self.tensors)
+    isFolded = !norms.isEmpty
+    let others = norms.flatMap { $0.tensors(channels: spec.channels(intoLayer: $0.place)) }
+    let values = try Self.values(tensors, of: self.tensors + others)
+    theta = Array(values.prefix(network.parameterCount))
+    var rest = values.dropFirst(network.parameterCount)
+    for norm in norms {
+      let count = spec.channels(intoLayer: norm.place)
+      try norm.fold(into: &theta, of: network, Array(rest.prefix(4 * count)))
+      rest = rest.dropFirst(4 * count)
+    }
   }
 
   /// The numbers of other tensors of the same names and shapes, in the order of θ: an optimiser's averages of squared
   /// gradients.
   public func matching(_ others: [NamedTensor]) throws(ImportError) -> [Double] {
-    try Self.values(Self.relevant(others), of: tensors)
+    guard !isFolded else {
+      throw ImportError(
+        "the weights have taken batch normalisation in, and an optimiser's averages are of those before",
+        remedy: "give rows of data instead (--data, or --rows and --inputs)")
+    }
+    return try Self.values(Self.relevant(others), of: tensors)
   }
 
   private static func values(
@@ -154,8 +167,9 @@ public struct NetworkWeights: Sendable, Equatable {
     }
     guard misfits.isEmpty else {
       throw ImportError(
-        "only dense layers can be imported, each a weight [outputs, inputs] and a bias [outputs]; there is also "
-          + misfits.prefix(12).joined(separator: ", ") + (misfits.count > 12 ? ", …" : ""))
+        "tensors alone tell only dense layers, each a weight [outputs, inputs] and a bias [outputs]; there is also "
+          + misfits.prefix(12).joined(separator: ", ") + (misfits.count > 12 ? ", …" : ""),
+        remedy: "describe other layers with --network FILE.json")
     }
     guard !prefixes.isEmpty else { throw ImportError("there is no tensor of a layer in the file") }
     return prefixes
@@ -205,10 +219,12 @@ public struct NetworkWeights: Sendable, Equatable {
 // MARK: The way back
 
 extension Posterior {
-  /// The mean of the weights under the names of PyTorch's `nn.Sequential` (`0.weight`, `0.bias`, `2.weight`, …; activations
-  /// stand between), for inputs and outputs in their own units:
+  /// The mean of the weights under the names of PyTorch's `nn.Sequential` (`0.weight`, `0.bias`, `2.weight`, …; activations and
+  /// layers without weights stand between), for inputs and outputs in their own units:
   ///
   ///     W₁ ← W₁/s, b₁ ← b₁ − W₁c/s      of the inputs' centers c and scales s,      W_L ← tW_L, b_L ← tb_L + m of the targets'.
+  ///
+  /// Only a dense first layer takes the inputs' scaling in; before any other it stays outside (`plainInputScaling`).
   ///
   /// - Throws: `UpdateError.unsuitable` where plain weights do not predict as the posterior's mean does.
   public func plainWeights() throws -> [NamedTensor] {
@@ -224,45 +240,40 @@ extension Posterior {
     let network = Network(spec)
     let (center, scale) = (normalisation.targetCenter, normalisation.targetScale)
     let folds = center.contains { $0 != 0 } || scale.contains { $0 != 1 }
-    guard !folds || network.outputs == center.count && spec.layers.last?.activation == .identity else {
+    guard !folds || network.outputs == center.count && spec.endsLinear else {
       throw UpdateError.unsuitable(
         "the targets' normalisation cannot be folded into the last layer of this network: its outputs are not the targets"
       )
     }
-    var place = 0
     var result: [NamedTensor] = []
     var module = 0
     for (index, layer) in network.layers.enumerated() {
-      let (n, o) = (layer.inputs, layer.outputs)
-      var weight = Array(theta[place..<(place + n * o)])
-      var bias = Array(theta[(place + n * o)..<(place + n * o + o)])
-      place += n * o + o
-      if index == 0 {
-        for j in 0..<o {
-          for k in 0..<n {
-            weight[j * n + k] /= normalisation.featureScale[k]
-            bias[j] -= weight[j * n + k] * normalisation.featureCenter[k]
-          }
+      var values = theta[network.parameterRange(ofLayers: index..<(index + 1))].map { $0 }
+      if let dense = layer as? Dense {
+        if index == 0 {
+          dense.fold(
+            &values, inputScale: normalisation.featureScale.map { 1 / $0 },
+            inputShift: zip(normalisation.featureCenter, normalisation.featureScale).map { -$0 / $1 })
         }
+        if folds, index == network.layers.count - 1 { dense.fold(&values, outputScale: scale, outputShift: center) }
       }
-      if folds, index == network.layers.count - 1 {
-        for j in 0..<o {
-          for k in 0..<n { weight[j * n + k] *= scale[j] }
-          bias[j] = bias[j] * scale[j] + center[j]
-        }
+      var rest = values[...]
+      for tensor in layer.tensors {
+        let count = tensor.shape.reduce(1, *)
+        result.append(
+          NamedTensor(name: "\(module).\(tensor.suffix)", shape: tensor.shape, values: Array(rest.prefix(count))))
+        rest = rest.dropFirst(count)
       }
-      result.append(NamedTensor(name: "\(module).weight", shape: [o, n], values: weight))
-      result.append(NamedTensor(name: "\(module).bias", shape: [o], values: bias))
-      module += spec.layers[index].activation == .identity ? 1 : 2
+      module += layer is Elementwise || layer.activation == .identity ? 1 : 2
     }
     return result
   }
-}
 
-extension LayerSpec {
-  var activation: Activation {
-    switch self {
-    case .dense(_, let activation): activation
-    }
+  /// What the inputs of `plainWeights` must be made to go through first, (x − center)/scale; nil where the weights hold it.
+  public var plainInputScaling: (center: [Double], scale: [Double])? {
+    let own = (normalisation.featureCenter, normalisation.featureScale)
+    guard model.network?.layers.first?.isDense == false, own.0.contains(where: { $0 != 0 }) || own.1.contains(where: { $0 != 1 })
+    else { return nil }
+    return own
   }
 }

@@ -88,7 +88,7 @@ extension Posterior {
     }
     let network = Network(spec)
     let chosen = settings.layers ?? 0..<network.layers.count
-    let shapes = network.layers.map { LayerShape(inputs: $0.inputs, outputs: $0.outputs) }
+    let shapes = network.shapes(ofLayers: chosen)
     var variance: Double?
     if likelihood.hasNoise {
       if case .given(let sd) = prior.noise { variance = normalisation.noiseVariance(given: sd) }
@@ -131,7 +131,7 @@ extension Posterior {
       let scale = Double(rows) * Double(batchSize) * c
       curvature = .diagonal(
         DiagonalCurvature(
-          layers: Array(shapes[chosen]), diagonal: moments[network.parameterRange(ofLayers: chosen)].map { $0 * scale })
+          layers: shapes, diagonal: moments[network.parameterRange(ofLayers: chosen)].map { $0 * scale })
       )
       reason =
         "D1's curvature is reconstructed from an optimiser's averages v of squared gradients: N·B·v·c with N = \(rows), "
@@ -139,7 +139,7 @@ extension Posterior {
     }
     var state = LaplaceState(
       chosen: chosen, curvature: curvature,
-      prior: .layers([Double](repeating: precision, count: chosen.count)), noiseVariance: variance, logEvidence: 0,
+      prior: .layers([Double](repeating: precision, count: shapes.count)), noiseVariance: variance, logEvidence: 0,
       distanceToOptimum: 0)
     // Nothing tells how much of the spread predictions of classes should believe, as at a fit without held-out rows.
     if likelihood.isClassification { state.predictiveScale = 0 }
@@ -215,7 +215,7 @@ extension LaplaceEngine {
   ) throws -> Outcome {
     let open = (prior: prior.precision == .auto, noise: hasNoise && knownVariance == nil)
     var values = LaplaceTuning.Values(
-      prior: .layers([Double](repeating: prior.precision.value ?? 1, count: network.layers.count)),
+      prior: .layers([Double](repeating: prior.precision.value ?? 1, count: shapes.count)),
       noiseVariance: knownVariance ?? 1)
     let unit = curvature(at: theta, 1, seed: seed)
     try tune(&values, theta, open, by: unit)

@@ -161,7 +161,7 @@ private struct OnePass: Sendable {
     let theta =
       network.layers.count == 1
       ? [Double](repeating: 0, count: network.parameterCount) : network.initialParameters(using: &stream)
-    let shapes = network.layers[chosen].map { LayerShape(inputs: $0.inputs, outputs: $0.outputs) }
+    let shapes = network.shapes(ofLayers: chosen)
     let settings = model.model.laplace ?? LaplaceSettings()
     let hasNoise = model.model.likelihood.hasNoise
     let state = LaplaceState(

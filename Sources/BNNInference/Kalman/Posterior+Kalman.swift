@@ -78,6 +78,9 @@ extension Posterior {
       throw UpdateError.unsuitable(
         "the filter moves the network's own weights, and this posterior is of a network linearised at D1's")
     }
+    if let spec = model.network {
+      try Self.checkLayers(of: spec, chosen: own.layers ?? 0..<spec.layers.count, for: .kalman)
+    }
     guard KalmanStructure.all.contains(own.structure) else {
       throw UpdateError.unsuitable(
         "the filter keeps a precision that is full, low-rank or diagonal, and this posterior's is \(own.structure.rawValue)"

@@ -25,12 +25,10 @@ protocol BatchLoss: Sendable {
 }
 
 extension BatchLoss {
-  var shapes: [LayerShape] { network.layers.map { LayerShape(inputs: $0.inputs, outputs: $0.outputs) } }
-
   /// The generalised Gauss–Newton matrix of neighbouring layers at θ, dense.
   func fullCurvature(_ theta: [Double], _ chosen: Range<Int>) -> Matrix {
     let sum = curvature(
-      theta, kind: .ggn, chosen: chosen, empty: .full(FullCurvature(layers: Array(shapes[chosen]))),
+      theta, kind: .ggn, chosen: chosen, empty: .full(FullCurvature(layers: network.shapes(ofLayers: chosen))),
       stream: RandomStream(seed: 0))
     guard case .full(let own) = sum else { preconditionFailure("a structure stays what it is") }
     return own.matrix

@@ -85,7 +85,7 @@ extension LaplaceEngine {
     var own = values
     try tune(&own, theta, open, by: curvature)
     let state = LaplaceState(
-      chosen: chosen, curvature: curvature, prior: own.prior.of(chosen, shapes), noiseVariance: nil, logEvidence: 0,
+      chosen: chosen, curvature: curvature, prior: own.prior.of(blocks, shapes), noiseVariance: nil, logEvidence: 0,
       distanceToOptimum: 0)
     let moments = try LaplaceMoments(network, theta, state, scale: 1)
     let rows = stride(from: 0, to: held.rows.count, by: 500).flatMap { start in

@@ -95,8 +95,11 @@ struct LaplaceEngine<Scalar: BLASScalar>: Sendable {
     var pearson: PearsonSum?
   }
 
-  var shapes: [LayerShape] { network.layers.map { LayerShape(inputs: $0.inputs, outputs: $0.outputs) } }
+  /// Of the layers with weights.
+  var shapes: [LayerShape] { network.shapes }
   var chosen: Range<Int> { settings.layers ?? 0..<network.layers.count }
+  /// Which of the shapes those of the chosen layers are.
+  var blocks: Range<Int> { network.blocks(ofLayers: chosen) }
   var hasNoise: Bool { kind.hasNoise }
   var isLarge: Bool { network.parameterCount > LaplaceRows.doubleLimit }
 
@@ -113,7 +116,8 @@ struct LaplaceEngine<Scalar: BLASScalar>: Sendable {
   }
 
   func empty(_ chosen: Range<Int>) -> AnyCurvature {
-    AnyCurvature(settings.structure, layers: Array(shapes[chosen]), rank: settings.rank)
+    AnyCurvature(
+      settings.structure, layers: network.shapes(ofLayers: chosen), rank: settings.rank, sharing: settings.sharing)
   }
 
   // MARK: The first batch
@@ -126,7 +130,7 @@ struct LaplaceEngine<Scalar: BLASScalar>: Sendable {
     minibatches: MinibatchTrainer? = nil
   ) throws -> Outcome {
     var values = LaplaceTuning.Values(
-      prior: .layers([Double](repeating: prior.precision.value ?? 1, count: network.layers.count)),
+      prior: .layers([Double](repeating: prior.precision.value ?? 1, count: shapes.count)),
       noiseVariance: knownVariance ?? 1)
     let open = (prior: prior.precision == .auto, noise: hasNoise && knownVariance == nil)
     var stopwatch = Stopwatch()
@@ -213,7 +217,7 @@ struct LaplaceEngine<Scalar: BLASScalar>: Sendable {
   ) throws -> Outcome {
     progress(1, "forming the posterior")
     let state = LaplaceState(
-      chosen: chosen, curvature: empty(chosen), prior: values.prior.of(chosen, shapes),
+      chosen: chosen, curvature: empty(chosen), prior: values.prior.of(blocks, shapes),
       noiseVariance: hasNoise ? values.noiseVariance : nil, logEvidence: 0, distanceToOptimum: 0)
     let mean = [Double](repeating: 0, count: network.parameterRange(ofLayers: chosen).count)
     guard settings.isLinearised else {
@@ -326,7 +330,7 @@ struct LaplaceEngine<Scalar: BLASScalar>: Sendable {
     let some = (0..<count).map { $0 * y.rows / count }
     let rough = loss(1).sampled(some, weight: Double(y.rows) / Double(count)).curvature(
       theta, kind: settings.curvature, chosen: chosen,
-      empty: AnyCurvature(.kronecker, layers: Array(shapes[chosen])), stream: seed.split(3))
+      empty: AnyCurvature(.kronecker, layers: Array(shapes[blocks]), sharing: settings.sharing), stream: seed.split(3))
     try tune(&values, theta, open, by: rough)
   }
 
@@ -336,7 +340,7 @@ struct LaplaceEngine<Scalar: BLASScalar>: Sendable {
     by curvature: AnyCurvature
   ) throws {
     guard open.prior || open.noise else { return }
-    let squares = chosen.map { index in
+    let squares = chosen.filter { network.layers[$0].shape != nil }.map { index in
       theta[network.parameterRange(ofLayers: index..<(index + 1))].reduce(0) { $0 + $1 * $1 }
     }
     guard case .layers(var prior) = values.prior else { preconditionFailure("training has one precision a layer") }
@@ -344,11 +348,11 @@ struct LaplaceEngine<Scalar: BLASScalar>: Sendable {
     let found = LaplaceTuning(
       sweep: try curvature.sweep(), squares: squares, residuals: hasNoise ? loss(1).residuals(theta) : nil,
       isPerLayer: isPerLayer
-    ).tuned(Array(prior[chosen]), values.noiseVariance, tunesPrior: open.prior, tunesNoise: open.noise)
+    ).tuned(Array(prior[blocks]), values.noiseVariance, tunesPrior: open.prior, tunesNoise: open.noise)
     values.noiseVariance = found.noiseVariance
     // Layers that are held at their trained values are trained under the prior of those that move.
     if !isPerLayer, let one = found.prior.first { prior = prior.map { _ in one } }
-    prior.replaceSubrange(chosen, with: found.prior)
+    prior.replaceSubrange(blocks, with: found.prior)
     values.prior = .layers(prior)
   }
 

@@ -45,9 +45,24 @@ struct LaplaceMoments: Sendable {
     isSingle ? linearised(x, as: Float.self) : linearised(x, as: Double.self)
   }
 
+  /// A bounded number of rows at a time.
   private func linearised<Scalar: BLASScalar>(_ x: Matrix, as: Scalar.Type) -> OutputMoments {
     var pass = NetworkPass<Scalar>(network.spec)
     let own = theta.map { Scalar($0) }
+    let c = network.outputs
+    let piece = network.rowsAtOnce(roots: scale > 0 ? c : 0, atMost: max(1, x.rows))
+    guard piece < x.rows else { return linearised(x, &pass, own) }
+    let parts = stride(from: 0, to: x.rows, by: piece).map { start in
+      linearised(x.rows(start..<min(start + piece, x.rows)), &pass, own)
+    }
+    return OutputMoments(
+      mean: Matrix(rows: x.rows, columns: c, storage: parts.flatMap(\.mean.storage)),
+      covariance: Matrix(rows: x.rows, columns: c * c, storage: parts.flatMap(\.covariance.storage)))
+  }
+
+  private func linearised<Scalar: BLASScalar>(
+    _ x: Matrix, _ pass: inout NetworkPass<Scalar>, _ own: [Scalar]
+  ) -> OutputMoments {
     x.storage.map { Scalar($0) }.withUnsafeBufferPointer { pass.forward($0, rows: x.rows, own) }
     var mean = pass.output()
     guard scale > 0 else { return certain(mean, x) }
@@ -58,7 +73,7 @@ struct LaplaceMoments: Sendable {
     }
     pass.backward(units, own, downTo: chosen.lowerBound)
     var covariance = Matrix(rows: x.rows, columns: network.outputs * network.outputs)
-    pass.withLayerFactors(chosen) { covariance = factor.functionalCovariances($0) }
+    pass.withLayerFactors(chosen, of: network) { covariance = factor.functionalCovariances($0) }
     if scale != 1 { for i in covariance.storage.indices { covariance.storage[i] *= scale } }
     displace(&mean, x)
     return OutputMoments(mean: mean, covariance: covariance)

@@ -15,10 +15,16 @@ public struct LaplaceSettings: Codable, Sendable, Equatable {
   public var priorScope: PriorScope
   /// Whether the network is linearised at its weights of D1, where every update is a convex problem.
   public var isLinearised: Bool
+  /// Of Kronecker products; nil is to expand.
+  private var weightSharing: WeightSharing?
+
+  /// How layers that use their weights several times become Kronecker products.
+  public var sharing: WeightSharing { weightSharing ?? .expand }
 
   public init(
     structure: CurvatureStructure = .full, layers: Range<Int>? = nil, curvature: CurvatureKind = .ggn, rank: Int = 100,
-    products: Int = 8, priorScope: PriorScope = .network, isLinearised: Bool = false
+    products: Int = 8, priorScope: PriorScope = .network, isLinearised: Bool = false,
+    sharing: WeightSharing = .expand
   ) {
     self.structure = structure
     self.layers = layers
@@ -27,5 +33,7 @@ public struct LaplaceSettings: Codable, Sendable, Equatable {
     self.products = products
     self.priorScope = priorScope
     self.isLinearised = isLinearised
+    // Left out of files where it says nothing.
+    weightSharing = sharing == .expand ? nil : sharing
   }
 }

@@ -7,8 +7,8 @@ import BNNProbability
 ///
 /// Rows are evaluated in pieces of fixed size that are added in order, so that the result does not depend on the threads.
 struct NetworkLoss<Scalar: BLASScalar>: BatchLoss {
-  /// Rows of one pass; fixed, since it decides bits.
-  static var piece: Int { 512 }
+  /// Rows of one pass; a function of the network alone, since it decides bits.
+  private var piece: Int { network.rowsAtOnce(roots: network.outputs, atMost: 512) }
   /// Sums are taken over at most so many runs of rows side by side; fixed, since it decides bits.
   static var segments: Int { 8 }
 
@@ -22,7 +22,7 @@ struct NetworkLoss<Scalar: BLASScalar>: BatchLoss {
 
   func evaluate(_ theta: [Double]) -> (value: Double, gradient: [Double]) {
     let own = theta.map { Scalar($0) }
-    let runs = Self.segmented(y.rows)
+    let runs = segmented(y.rows)
     let parts = parallelMap(runs.count, threads: threads) { index in
       var pass = NetworkPass<Scalar>(network.spec)
       var gradient = [Scalar](repeating: 0, count: theta.count)
@@ -43,7 +43,7 @@ struct NetworkLoss<Scalar: BLASScalar>: BatchLoss {
 
   func outputs(_ theta: [Double]) -> Matrix {
     let own = theta.map { Scalar($0) }
-    let runs = Self.segmented(y.rows)
+    let runs = segmented(y.rows)
     let parts = parallelMap(runs.count, threads: threads) { index in
       var pass = NetworkPass<Scalar>(network.spec)
       return runs[index].flatMap { range in
@@ -58,14 +58,14 @@ struct NetworkLoss<Scalar: BLASScalar>: BatchLoss {
     _ theta: [Double], kind: CurvatureKind, chosen: Range<Int>, empty: AnyCurvature, stream: RandomStream
   ) -> AnyCurvature {
     let own = theta.map { Scalar($0) }
-    let runs = Self.segmented(y.rows)
+    let runs = segmented(y.rows)
     let parts = parallelMap(runs.count, threads: threads) { index in
       var pass = NetworkPass<Scalar>(network.spec)
       var sum = empty
       for range in runs[index] {
         forward(range, own, &pass)
         pass.backward(roots(pass.output(), range, kind, stream), own, downTo: chosen.lowerBound)
-        pass.withLayerFactors(chosen) { sum.absorb($0, weight: 1) }
+        pass.withLayerFactors(chosen, of: network) { sum.absorb($0, weight: 1) }
       }
       return sum
     }
@@ -83,26 +83,24 @@ struct NetworkLoss<Scalar: BLASScalar>: BatchLoss {
   }
 
   /// Pieces of rows, neighbours in at most `segments` runs.
-  static func segmented(_ rows: Int) -> [[Range<Int>]] {
+  private func segmented(_ rows: Int) -> [[Range<Int>]] {
+    let piece = piece
     let pieces = stride(from: 0, to: rows, by: piece).map { $0..<min($0 + piece, rows) }
-    let count = min(segments, pieces.count)
+    let count = min(Self.segments, pieces.count)
     return (0..<count).map { k in Array(pieces[(pieces.count * k / count)..<(pieces.count * (k + 1) / count)]) }
   }
 }
 
 extension NetworkPass {
-  /// The factors of neighbouring layers, for the time of the call.
-  func withLayerFactors(_ chosen: Range<Int>, _ body: ([LayerFactors<Scalar>]) -> Void) {
-    collect(chosen, [], body)
+  /// The factors of the layers with weights among neighbouring ones of a network, for the time of the call.
+  func withLayerFactors(_ chosen: Range<Int>, of network: Network, _ body: ([LayerFactors<Scalar>]) -> Void) {
+    collect(chosen.filter { network.layers[$0].shape != nil }[...], [], body)
   }
 
   private func collect(
-    _ remaining: Range<Int>, _ factors: [LayerFactors<Scalar>], _ body: ([LayerFactors<Scalar>]) -> Void
+    _ remaining: ArraySlice<Int>, _ factors: [LayerFactors<Scalar>], _ body: ([LayerFactors<Scalar>]) -> Void
   ) {
     guard let next = remaining.first else { return body(factors) }
-    withFactors(ofLayer: next) { inputs, deltas in
-      let own = LayerFactors(rows: rows, roots: roots, inputs: inputs, deltas: deltas)
-      collect(remaining.dropFirst(), factors + [own], body)
-    }
+    withFactors(ofLayer: next) { collect(remaining.dropFirst(), factors + [$0], body) }
   }
 }

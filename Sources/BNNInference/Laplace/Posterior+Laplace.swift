@@ -135,12 +135,31 @@ extension Posterior {
     if let layers = settings.layers, layers.isEmpty || layers.upperBound > network.layers.count {
       throw UpdateError.unsuitable("the network has \(network.layers.count) layers")
     }
+    let chosen = settings.layers ?? 0..<network.layers.count
+    guard !network.shapes(ofLayers: chosen).isEmpty else {
+      throw UpdateError.unsuitable("the layers that are to be uncertain have no weights")
+    }
+    try checkLayers(of: spec, chosen: chosen, for: method)
     return Posterior(
       model: ModelDescription(
         method: method, schema: schema, network: spec, intercept: true, standardised: standardised, prior: prior,
         likelihood: likelihood, laplace: settings),
       normalisation: normalisation, members: [], rows: 0,
       certificate: laplaceCertificate(method, settings, prior, likelihood, standardised: standardised), lineage: [])
+  }
+
+  /// - Throws: `UpdateError.unsuitable` for layers that a method cannot work with: the filter goes by single rows through dense
+  ///   layers, and mean-field inference propagates moments through them.
+  public static func checkLayers(of spec: NetworkSpec, chosen: Range<Int>, for method: Method) throws {
+    let (own, words) =
+      switch method {
+      case .kalman: (spec.layers[...], "the Kalman filter takes a network of dense layers")
+      case .meanField: (spec.layers[chosen], "mean-field inference is of dense layers (--layers last has one)")
+      default: (spec.layers[0..<0], "")
+      }
+    if let other = own.first(where: { !$0.isDense }) {
+      throw UpdateError.unsuitable("\(words), and there is \"\(other.words)\"; laplace takes them all")
+    }
   }
 
   /// The posterior after a batch.

@@ -68,7 +68,7 @@ struct TangentLoss: BatchLoss {
         pass.backward(
           roots(linearised(range, theta).outputs, range, kind, stream), anchor, downTo: chosen.lowerBound)
         var sum = empty
-        pass.withLayerFactors(chosen) { sum.absorb($0, weight: 1) }
+        pass.withLayerFactors(chosen, of: network) { sum.absorb($0, weight: 1) }
         return sum
       }
       for part in parts { total.add(part) }

@@ -135,7 +135,7 @@ extension LaplaceEngine {
   private func evidence(
     _ values: LaplaceTuning.Values, _ theta: [Double], _ curvature: AnyCurvature
   ) throws -> Double {
-    let prior = values.prior.of(chosen, shapes).expanded(Array(shapes[chosen]))
+    let prior = values.prior.of(blocks, shapes).expanded(Array(shapes[blocks]))
     let factor = try curvature.factored(prior: .weights(prior.map { $0 * values.noiseVariance }))
     let logDeterminant = factor.logDeterminant - Double(prior.count) * log(values.noiseVariance)
     return 0.5 * (prior.reduce(0) { $0 + log($1) } - logDeterminant)

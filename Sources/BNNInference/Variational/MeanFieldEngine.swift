@@ -43,14 +43,14 @@ struct MeanFieldEngine<Scalar: BLASScalar>: Sendable {
   private var network: Network { base.network }
   private var chosen: Range<Int> { base.chosen }
   private var y: Matrix { base.y }
-  private var shapes: [LayerShape] { Array(base.shapes[chosen]) }
+  private var shapes: [LayerShape] { network.shapes(ofLayers: chosen) }
   private var moving: Range<Int> { network.parameterRange(ofLayers: chosen) }
   private var terms: Double { Double(y.storage.count) }
 
   /// Whether the outputs are linear in the weights that are uncertain, with normal noise.
   private var isLinearGaussian: Bool {
     base.kind == .gaussian && chosen.count == 1
-      && network.spec.layers.suffix(1).allSatisfy { if case .dense(_, .identity) = $0 { true } else { false } }
+      && network.spec.endsLinear
   }
 
   // MARK: The first batch
@@ -61,7 +61,7 @@ struct MeanFieldEngine<Scalar: BLASScalar>: Sendable {
   ) throws -> Outcome {
     var stopwatch = Stopwatch()
     var values = LaplaceTuning.Values(
-      prior: .layers([Double](repeating: prior.precision.value ?? 1, count: network.layers.count)),
+      prior: .layers([Double](repeating: prior.precision.value ?? 1, count: base.shapes.count)),
       noiseVariance: knownVariance ?? 1)
     let open = (prior: prior.precision == .auto, noise: base.hasNoise && knownVariance == nil)
     let theta = try starting.trained(&values, open, seed: seed, nil).theta
@@ -70,7 +70,7 @@ struct MeanFieldEngine<Scalar: BLASScalar>: Sendable {
       theta, kind: .ggn, chosen: chosen, empty: AnyCurvature(structure, layers: shapes), stream: seed.split(3))
     try base.tune(&values, theta, open, by: unit)
     var state = LaplaceState(
-      chosen: chosen, curvature: AnyCurvature(.diagonal, layers: shapes), prior: values.prior.of(chosen, base.shapes),
+      chosen: chosen, curvature: AnyCurvature(.diagonal, layers: shapes), prior: values.prior.of(base.blocks, base.shapes),
       noiseVariance: base.hasNoise ? values.noiseVariance : nil, logEvidence: 0, distanceToOptimum: 0)
     let zero = [Double](repeating: 0, count: moving.count)
     func start(_ state: LaplaceState) -> VariationalPrior {

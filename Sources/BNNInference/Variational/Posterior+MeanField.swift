@@ -155,6 +155,7 @@ extension Posterior {
       throw UpdateError.unsuitable(
         "mean-field inference takes all layers or the last ones, and this posterior is uncertain of others")
     }
+    try Self.checkLayers(of: spec, chosen: own.layers ?? 0..<spec.layers.count, for: .meanField)
   }
 
   /// What the mean-field posterior after a batch is conditional on, and what it is worth.

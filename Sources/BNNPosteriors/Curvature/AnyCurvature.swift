@@ -8,12 +8,15 @@ public enum AnyCurvature: Sendable, Equatable {
   case lowRank(LowRankCurvature)
   case diagonal(DiagonalCurvature)
 
-  /// Of no rows. `rank` is the low-rank structure's.
-  public init(_ structure: CurvatureStructure, layers: [LayerShape], rank: Int = LowRankCurvature.defaultRank) {
+  /// Of no rows. `rank` is the low-rank structure's, `sharing` that of Kronecker products.
+  public init(
+    _ structure: CurvatureStructure, layers: [LayerShape], rank: Int = LowRankCurvature.defaultRank,
+    sharing: WeightSharing = .expand
+  ) {
     switch structure {
     case .full: self = .full(FullCurvature(layers: layers))
     case .block: self = .block(BlockCurvature(layers: layers))
-    case .kronecker: self = .kronecker(KroneckerCurvature(layers: layers))
+    case .kronecker: self = .kronecker(KroneckerCurvature(layers: layers, sharing: sharing))
     case .lowRank: self = .lowRank(LowRankCurvature(layers: layers, rank: rank))
     case .diagonal: self = .diagonal(DiagonalCurvature(layers: layers))
     }
@@ -22,12 +25,12 @@ public enum AnyCurvature: Sendable, Equatable {
   /// From what `tensors` gave.
   public init(
     _ structure: CurvatureStructure, layers: [LayerShape], rank: Int = LowRankCurvature.defaultRank,
-    tensors: [CurvatureTensor]
+    sharing: WeightSharing = .expand, tensors: [CurvatureTensor]
   ) throws(CurvatureTensorError) {
     switch structure {
     case .full: self = .full(try FullCurvature(layers: layers, tensors: tensors))
     case .block: self = .block(try BlockCurvature(layers: layers, tensors: tensors))
-    case .kronecker: self = .kronecker(try KroneckerCurvature(layers: layers, tensors: tensors))
+    case .kronecker: self = .kronecker(try KroneckerCurvature(layers: layers, sharing: sharing, tensors: tensors))
     case .lowRank: self = .lowRank(try LowRankCurvature(layers: layers, rank: rank, tensors: tensors))
     case .diagonal: self = .diagonal(try DiagonalCurvature(layers: layers, tensors: tensors))
     }

@@ -4,17 +4,17 @@ import BNNLinearAlgebra
 ///
 /// The block of a dense layer is Σᵢ Dᵢ ⊗ x̃ᵢx̃ᵢᵀ with Dᵢ = Σₛ δᵢₛδᵢₛᵀ: symmetric in the outputs and in the inputs by
 /// themselves, so a quarter of it says all, and one product of the pairs of outputs with the pairs of inputs sums it,
-/// whatever the number of roots.
+/// whatever the number of roots. That of a convolution is the sum of its rows' outer products.
 public struct BlockCurvature: Curvature {
   public static let structure = CurvatureStructure.block
 
   public let layers: [LayerShape]
-  private var blocks: [PairSum]
+  private var blocks: [LayerBlock]
 
   /// Of no rows.
   public init(layers: [LayerShape]) {
     self.layers = layers
-    blocks = layers.map { PairSum(layer: $0) }
+    blocks = layers.map { LayerBlock(layer: $0) }
   }
 
   /// O(rows·Σ outputs²·inputs²/2).
@@ -36,12 +36,10 @@ public struct BlockCurvature: Curvature {
   }
 
   public func times(_ x: [Double]) -> [Double] {
-    layers.ranges.enumerated().flatMap { l, range in
-      layers[l].flattened(blocks[l].times(layers[l].augmented(x[range])))
-    }
+    layers.ranges.enumerated().flatMap { l, range in blocks[l].times(x[range]) }
   }
 
-  public var diagonal: [Double] { blocks.flatMap { $0.layer.flattened($0.diagonal) } }
+  public var diagonal: [Double] { blocks.flatMap(\.diagonal) }
 
   public func factored(prior: PriorPrecision) throws(LinearAlgebraError) -> DenseFactor {
     try DenseFactor(layers: layers, blocks: blocks.map(\.dense), prior: prior)
@@ -51,23 +49,13 @@ public struct BlockCurvature: Curvature {
     try DenseSweep(layers: layers, blocks: blocks.map(\.dense))
   }
 
-  /// One per layer, "0" onwards: pairs of outputs × pairs of x̃, both as upper triangles row after row.
-  public var tensors: [CurvatureTensor] {
-    blocks.enumerated().map { l, block in
-      CurvatureTensor(name: "\(l)", shape: [block.outputPairs, block.inputPairs], values: block.values)
-    }
-  }
+  /// One per layer, "0" onwards.
+  public var tensors: [CurvatureTensor] { blocks.enumerated().map { $1.tensor(named: "\($0)") } }
 
   public init(layers: [LayerShape], tensors: [CurvatureTensor]) throws(CurvatureTensorError) {
     self.init(layers: layers)
     var stored = CurvatureTensors(tensors)
-    for l in layers.indices {
-      let shape = [blocks[l].outputPairs, blocks[l].inputPairs]
-      blocks[l].values = try stored.take("\(l)", shape: shape).values
-      if blocks[l].diagonal.storage.contains(where: { $0 < 0 }) {
-        throw .value(name: "\(l)", index: blocks[l].values.firstIndex { $0 < 0 } ?? 0)
-      }
-    }
+    for l in layers.indices { blocks[l] = try LayerBlock(layer: layers[l], named: "\(l)", from: &stored) }
     try stored.end()
   }
 }

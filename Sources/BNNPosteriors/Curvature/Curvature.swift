@@ -29,7 +29,11 @@ extension CurvatureStructure {
     return switch self {
     case .full: 2 * p * p
     // Pairs, the block that they say, and its factor.
-    case .block: sum { n, o in n * (n + 1) * o * (o + 1) / 4 + 2 * n * n * o * o }
+    case .block:
+      layers.reduce(0) { total, layer in
+        let (n, o) = (Double(layer.inputs + 1), Double(layer.outputs))
+        return total + (layer.positions == 1 ? n * (n + 1) * o * (o + 1) / 4 : 0) + 2 * n * n * o * o
+      }
     case .kronecker: sum { n, o in 2 * n * n + 2 * o * o + n * o }
     case .lowRank: (2 * Double(rank) + 2) * p
     case .diagonal: 2 * p

@@ -6,7 +6,7 @@ extension AnyCurvature {
   /// and Kronecker products once batches were joined to the nearest.
   public func increment(since earlier: AnyCurvature) -> AnyCurvature? {
     guard case .kronecker(let own) = self, case .kronecker(let before) = earlier else { return removing(earlier) }
-    var result = KroneckerCurvature(layers: own.layers)
+    var result = KroneckerCurvature(layers: own.layers, sharing: own.sharing)
     for (l, pairs) in own.pairs.enumerated() {
       guard pairs.starts(with: before.pairs[l]) else { return nil }
       result.pairs[l] = Array(pairs.dropFirst(before.pairs[l].count))

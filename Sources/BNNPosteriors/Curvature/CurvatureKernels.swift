@@ -4,16 +4,6 @@ import BNNLinearAlgebra
 /// and that sums in single precision keep six digits. Fixed, since it decides bits.
 let curvatureSlice = 1536
 
-/// A buffer for the time of a call.
-@inline(__always) func withScratch<T, Result>(
-  _ type: T.Type, _ count: Int, _ body: (UnsafeMutablePointer<T>) throws -> Result
-) rethrows -> Result {
-  try withUnsafeTemporaryAllocation(of: type, capacity: max(1, count)) { buffer in
-    guard let base = buffer.baseAddress else { preconditionFailure("a buffer of one element has an address") }
-    return try body(base)
-  }
-}
-
 /// y ← y + scale·x, x in either precision.
 @inline(__always) func accumulate<Scalar: BLASScalar>(
   _ scale: Double, _ x: UnsafePointer<Scalar>, count: Int, into y: UnsafeMutablePointer<Double>

@@ -52,7 +52,9 @@ public struct DenseFactor: CurvatureFactor {
     result.storage.withUnsafeMutableBufferPointer { result in
       guard let result = result.baseAddress else { return }
       for (block, own) in zip(blocks, blockLayers) {
-        if Scalar.self == Float.self, own.count == 1, jacobian[own.lowerBound].rows * roots > 4 * block.dimension {
+        if Scalar.self == Float.self, own.count == 1, layers[own.lowerBound].positions == 1,
+          jacobian[own.lowerBound].rows * roots > 4 * block.dimension
+        {
           let covariance = PairCovariance(of: block, layer: layers[own.lowerBound])
           covariance.add(jacobian[own.lowerBound], into: result)
           continue

@@ -2,7 +2,8 @@ import BNNLinearAlgebra
 
 /// diag H: every weight by itself.
 ///
-/// (Σₛ δₛⱼ²)·xₖ² summed over rows is one matrix product a layer, so no row of a Jacobian is ever formed.
+/// (Σₛ δₛⱼ²)·xₖ² summed over rows is one matrix product a layer, so no row of a Jacobian is ever formed, but for layers that use
+/// their weights several times, whose rows are formed a bounded number at a time.
 public struct DiagonalCurvature: Curvature {
   public static let structure = CurvatureStructure.diagonal
 
@@ -43,6 +44,7 @@ public struct DiagonalCurvature: Curvature {
   ) {
     guard let deltas = factors.deltas.baseAddress else { return }
     let (n, o) = (layer.inputs, layer.outputs)
+    guard layer.positions == 1 else { return addSquares(of: factors, layer: layer, weight: weight, into: target) }
     let slice = min(curvatureSlice, factors.rows)
     withScratch(Scalar.self, slice * (o + n) + n * o) { scratch in
       let (squaredDeltas, squaredInputs) = (scratch, scratch + slice * o)
@@ -61,6 +63,20 @@ public struct DiagonalCurvature: Curvature {
           accumulate(weight, product, count: o * n, into: target)
         }
         addColumnSums(squaredDeltas, count: m, columns: o, weight: weight, into: target + o * n)
+      }
+    }
+  }
+
+  /// Of every row of the Jacobian, formed.
+  @inline(__always) private static func addSquares<Scalar: BLASScalar>(
+    of factors: LayerFactors<Scalar>, layer: LayerShape, weight: Double, into target: UnsafeMutablePointer<Double>
+  ) {
+    let width = layer.parameterCount
+    withScratch(Scalar.self, width) { sum in
+      forJacobianRows(of: [factors][...], layers: [layer][...], as: Scalar.self) { range, rows in
+        square(rows, count: width, into: sum)
+        for i in 1..<(factors.roots * range.count) { addSquare(rows + i * width, count: width, into: sum) }
+        accumulate(weight, sum, count: width, into: target)
       }
     }
   }
@@ -139,6 +155,17 @@ public struct DiagonalFactor: CurvatureFactor {
   ) {
     guard let deltas = factors.deltas.baseAddress else { return }
     let (n, o, roots) = (layer.inputs, layer.outputs, factors.roots)
+    guard layer.positions == 1 else {
+      let width = layer.parameterCount
+      forJacobianRows(of: [factors][...], layers: [layer][...], as: Scalar.self) { range, rows in
+        for i in 0..<range.count {
+          addWeightedProducts(
+            deltas: rows + i * width, stride: range.count, weights: variances, rows: 1, roots: roots, outputs: width,
+            into: result + (range.lowerBound + i) * roots * roots)
+        }
+      }
+      return
+    }
     let slice = min(curvatureSlice, factors.rows)
     withScratch(Scalar.self, slice * (o + n)) { scratch in
       let (weights, squaredInputs) = (scratch, scratch + slice * o)

@@ -8,7 +8,7 @@ public struct FullCurvature: Curvature {
   public let layers: [LayerShape]
   private var sum: SymmetricSum
   /// What the rows of the newest batch add to the blocks of the layers with themselves, until a batch is appended.
-  private var blocks: [PairSum] = []
+  private var blocks: [LayerBlock] = []
 
   /// Of no rows.
   public init(layers: [LayerShape]) {
@@ -31,7 +31,7 @@ public struct FullCurvature: Curvature {
   public mutating func absorb<Scalar: BLASScalar>(_ factors: [LayerFactors<Scalar>], weight: Double = 1) {
     precondition(weight >= 0, "a weight cannot be negative")
     guard factors.areFactors(of: layers) else { return }
-    if blocks.isEmpty { blocks = layers.map { PairSum(layer: $0) } }
+    if blocks.isEmpty { blocks = layers.map { LayerBlock(layer: $0) } }
     for l in layers.indices { blocks[l].absorb(factors[l], weight: weight) }
     guard layers.count > 1 else { return }
     let roots = factors[0].roots

@@ -1,31 +1,6 @@
 import BNNLinearAlgebra
 
-/// Writes δᵢₛ ⊗ x̃ᵢ in θ's order (W row by row, then b) for some rows of one layer and one root.
-///
-/// - Parameters:
-///   - target: the place of the layer's first weight in the first row.
-///   - stride: from row to row of the target.
-@inline(__always) func writeRows<Scalar: BLASScalar, Target: BLASScalar>(
-  of factors: LayerFactors<Scalar>, layer: LayerShape, root s: Int, rows: Range<Int>,
-  to target: UnsafeMutablePointer<Target>, stride: Int
-) {
-  guard let deltas = factors.deltas.baseAddress else { return }
-  let (n, o) = (layer.inputs, layer.outputs)
-  for (place, i) in rows.enumerated() {
-    let row = target + place * stride
-    let delta = deltas + (s * factors.rows + i) * o
-    if let x = factors.inputs.baseAddress {
-      let x = x + i * n
-      for j in 0..<o {
-        let (d, own) = (delta[j], row + j * n)
-        for k in 0..<n { own[k] = Target(d * x[k]) }
-      }
-    }
-    for j in 0..<o { row[o * n + j] = Target(delta[j]) }
-  }
-}
-
-/// Calls `body` with rows δ ⊗ x̃ over several layers side by side, a bounded number at a time: root s of row i of the
+/// Calls `body` with rows vec(J) over several layers side by side, a bounded number at a time: root s of row i of the
 /// range is row s·range.count + i of the buffer. At most `limit` rows, but all roots of an input row.
 @inline(__always) func forJacobianRows<Scalar: BLASScalar, Target: BLASScalar>(
   of factors: ArraySlice<LayerFactors<Scalar>>, layers: ArraySlice<LayerShape>, as type: Target.Type,
@@ -42,8 +17,8 @@ import BNNLinearAlgebra
       var place = buffer
       for (factors, layer) in zip(factors, layers) {
         for s in 0..<first.roots {
-          writeRows(
-            of: factors, layer: layer, root: s, rows: range, to: place + s * range.count * width, stride: width)
+          factors.writeRows(
+            layer: layer, root: s, rows: range, to: place + s * range.count * width, stride: width)
         }
         place += layer.parameterCount
       }
@@ -58,27 +33,24 @@ import BNNLinearAlgebra
   _ body: ([LayerFactors<Double>]) -> Void
 ) {
   let (m, roots) = (rows.count, factors.first?.roots ?? 0)
-  let width = layers.reduce(0) { $0 + $1.inputs + roots * $1.outputs }
+  let width = layers.reduce(0) { $0 + $1.positions * ($1.inputs + roots * $1.outputs) }
   withScratch(Double.self, m * width) { buffer in
     var place = buffer
     var result: [LayerFactors<Double>] = []
     for (own, layer) in zip(factors, layers) {
-      let (x, delta) = (place, place + m * layer.inputs)
-      place = delta + roots * m * layer.outputs
-      if let source = own.inputs.baseAddress {
-        convert(source + rows.lowerBound * layer.inputs, count: m * layer.inputs, into: x)
-      }
+      let (n, o) = (layer.positions * layer.inputs, layer.positions * layer.outputs)
+      let (x, delta) = (place, place + m * n)
+      place = delta + roots * m * o
+      if let source = own.inputs.baseAddress { convert(source + rows.lowerBound * n, count: m * n, into: x) }
       if let source = own.deltas.baseAddress {
         for s in 0..<roots {
-          convert(
-            source + (s * own.rows + rows.lowerBound) * layer.outputs, count: m * layer.outputs,
-            into: delta + s * m * layer.outputs)
+          convert(source + (s * own.rows + rows.lowerBound) * o, count: m * o, into: delta + s * m * o)
         }
       }
       result.append(
         LayerFactors(
-          rows: m, roots: roots, inputs: UnsafeBufferPointer(start: x, count: m * layer.inputs),
-          deltas: UnsafeBufferPointer(start: delta, count: roots * m * layer.outputs)))
+          rows: m, roots: roots, positions: layer.positions, inputs: UnsafeBufferPointer(start: x, count: m * n),
+          deltas: UnsafeBufferPointer(start: delta, count: roots * m * o)))
     }
     body(result)
   }
@@ -88,4 +60,22 @@ import BNNLinearAlgebra
   _ x: UnsafePointer<Scalar>, count: Int, into y: UnsafeMutablePointer<Double>
 ) {
   for i in 0..<count { y[i] = Double(x[i]) }
+}
+
+extension Array {
+  /// Checks that factors are of these layers, all of the same rows and roots; false when there is nothing in them.
+  func areFactors<Scalar>(of layers: [LayerShape]) -> Bool where Element == LayerFactors<Scalar> {
+    precondition(count == layers.count, "one element of factors a layer")
+    guard let first else { return false }
+    for (factors, layer) in zip(self, layers) {
+      precondition(
+        factors.rows == first.rows && factors.roots == first.roots, "all layers have the same rows and roots")
+      precondition(factors.positions == layer.positions && factors.inputs.count == factors.rows * layer.positions * layer.inputs,
+        "inputs are (rows·positions) × inputs")
+      precondition(
+        factors.deltas.count == factors.roots * factors.rows * layer.positions * layer.outputs,
+        "deltas are (roots·rows·positions) × outputs")
+    }
+    return first.rows > 0 && first.roots > 0
+  }
 }

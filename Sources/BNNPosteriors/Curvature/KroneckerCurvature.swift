@@ -7,18 +7,25 @@ import BNNLinearAlgebra
 /// over W̃ = [W b] (Martens & Grosse 2015, section 3, with sums for means; as a posterior and in sequence: Ritter, Botev &
 /// Barber 2018). Exact for a single dense layer when the curvature in the outputs is the same in every row.
 ///
+/// Of a convolution, whose weights are used at T windows, the two standard settings (`WeightSharing`, Eschenhagen et al. 2023):
+/// to expand, every window is a row, n counting all of them (Grosse & Martens 2016); to reduce, x̃ᵢ is the mean over the windows
+/// and δᵢₛ the sum.
+///
 /// The sum of two Kronecker products is not one, so batches stay apart in a list until `compressed` is asked for. Adding
 /// their factors would give a product, but a worse one than the nearest (figures in Papers/martens-2015-kfac.md).
 public struct KroneckerCurvature: Curvature {
   public static let structure = CurvatureStructure.kronecker
 
   public let layers: [LayerShape]
+  /// How rows of a layer that uses its weights several times are absorbed.
+  public let sharing: WeightSharing
   /// Of every layer, oldest first.
   var pairs: [[KroneckerPair]]
 
   /// Of no rows.
-  public init(layers: [LayerShape]) {
+  public init(layers: [LayerShape], sharing: WeightSharing = .expand) {
     self.layers = layers
+    self.sharing = sharing
     pairs = layers.map { _ in [] }
   }
 
@@ -33,7 +40,7 @@ public struct KroneckerCurvature: Curvature {
     guard factors.areFactors(of: layers), weight > 0 else { return }
     for l in layers.indices {
       var pair = pairs[l].popLast() ?? KroneckerPair(layers[l])
-      pair.absorb(factors[l], weight: weight)
+      pair.absorb(factors[l], sharing, weight: weight)
       pairs[l].append(pair)
     }
   }
@@ -116,8 +123,10 @@ public struct KroneckerCurvature: Curvature {
     }
   }
 
-  public init(layers: [LayerShape], tensors: [CurvatureTensor]) throws(CurvatureTensorError) {
-    self.init(layers: layers)
+  public init(
+    layers: [LayerShape], sharing: WeightSharing = .expand, tensors: [CurvatureTensor]
+  ) throws(CurvatureTensorError) {
+    self.init(layers: layers, sharing: sharing)
     var stored = CurvatureTensors(tensors)
     for (l, layer) in layers.enumerated() {
       while stored.contains("\(l).A.\(pairs[l].count)") {
@@ -153,11 +162,21 @@ struct KroneckerPair: Sendable, Equatable {
   /// n = Σᵢ wᵢ, which is A's last entry.
   var rows: Double { inputs[inputs.dimension - 1, inputs.dimension - 1] }
 
-  @inline(__always) mutating func absorb<Scalar: BLASScalar>(_ factors: LayerFactors<Scalar>, weight: Double) {
-    inputs.add(gramOfAugmented: factors.inputs.baseAddress, count: factors.rows, weight: weight)
+  @inline(__always) mutating func absorb<Scalar: BLASScalar>(
+    _ factors: LayerFactors<Scalar>, _ sharing: WeightSharing, weight: Double
+  ) {
+    if sharing == .reduce, factors.positions > 1 {
+      return factors.withReduced(inputs: inputs.dimension - 1, outputs: deltas.dimension) { absorb($0, weight: weight) }
+    }
+    absorb(factors, weight: weight)
+  }
+
+  /// Every position as a row.
+  @inline(__always) private mutating func absorb<Scalar: BLASScalar>(_ factors: LayerFactors<Scalar>, weight: Double) {
+    let rows = factors.rows * factors.positions
+    inputs.add(gramOfAugmented: factors.inputs.baseAddress, count: rows, weight: weight)
     guard let start = factors.deltas.baseAddress else { return }
-    deltas.add(
-      gramOf: start, count: factors.roots * factors.rows, columns: deltas.dimension, weight: weight)
+    deltas.add(gramOf: start, count: factors.roots * rows, columns: deltas.dimension, weight: weight)
   }
 
   mutating func add(_ other: KroneckerPair) {

@@ -130,7 +130,8 @@ public struct KroneckerFactor: CurvatureFactor {
   }
 
   /// O(rows·Σ(inputs² + C·outputs² + inputs·outputs + C²·outputs)): inputs and derivatives are turned into the
-  /// eigenvectors, where Λ⁻¹ is diagonal; no row of a Jacobian is formed.
+  /// eigenvectors, where Λ⁻¹ is diagonal; no row of a Jacobian is formed. With T positions every one is turned, and the C rows
+  /// of one input row and layer are formed at a time: O(rows·T·(inputs² + C·outputs² + C·inputs·outputs)).
   @_specialize(where Scalar == Float)
   @_specialize(where Scalar == Double)
   public func functionalCovariances<Scalar: BLASScalar>(_ jacobian: [LayerFactors<Scalar>]) -> Matrix {
@@ -147,36 +148,74 @@ public struct KroneckerFactor: CurvatureFactor {
     layer l: Int, _ factors: LayerFactors<Scalar>, into result: UnsafeMutablePointer<Double>
   ) {
     guard let deltas = factors.deltas.baseAddress else { return }
-    let (n, o, roots) = (layers[l].inputs, layers[l].outputs, factors.roots)
+    let (n, o, roots, t) = (layers[l].inputs, layers[l].outputs, factors.roots, factors.positions)
     let u = converted(spectra[l].inputs.vectors.storage, to: Scalar.self)
     let bias = converted(spectra[l].inputs.vectors.column(n), to: Scalar.self)
     let v = converted(spectra[l].deltas.vectors.storage, to: Scalar.self)
     let inverse = converted(self.inverse(l).storage, to: Scalar.self)
-    let slice = min(curvatureSlice / 4, factors.rows)
-    withScratch(Scalar.self, slice * (n + 1 + o + roots * o)) { inputs in
-      let weights = inputs + slice * (n + 1)
-      let rotated = weights + slice * o
+    let slice = max(1, min(curvatureSlice / 4 / t, factors.rows))
+    withScratch(Scalar.self, slice * t * (n + 1 + roots * o)) { inputs in
+      let rotated = inputs + slice * t * (n + 1)
       for start in stride(from: 0, to: factors.rows, by: slice) {
         let m = min(slice, factors.rows - start)
-        for i in 0..<m { bias.withUnsafeBufferPointer { copy($0, to: inputs + i * (n + 1)) } }
+        for i in 0..<(m * t) { bias.withUnsafeBufferPointer { copy($0, to: inputs + i * (n + 1)) } }
         if let x = factors.inputs.baseAddress, n > 0 {
           Scalar.gemm(
-            transposeA: false, transposeB: true, m: m, n: n + 1, k: n, alpha: 1, a: x + start * n, lda: n, b: u,
+            transposeA: false, transposeB: true, m: m * t, n: n + 1, k: n, alpha: 1, a: x + start * t * n, lda: n, b: u,
             ldb: n + 1, beta: 1, c: inputs, ldc: n + 1)
         }
-        square(inputs, count: m * (n + 1), into: inputs)
-        Scalar.gemm(
-          transposeA: false, transposeB: true, m: m, n: o, k: n + 1, alpha: 1, a: inputs, lda: n + 1, b: inverse,
-          ldb: n + 1, beta: 0, c: weights, ldc: o)
         for c in 0..<roots {
           Scalar.gemm(
-            transposeA: false, transposeB: true, m: m, n: o, k: o, alpha: 1,
-            a: deltas + (c * factors.rows + start) * o, lda: o, b: v, ldb: o, beta: 0, c: rotated + c * slice * o,
+            transposeA: false, transposeB: true, m: m * t, n: o, k: o, alpha: 1,
+            a: deltas + (c * factors.rows + start) * t * o, lda: o, b: v, ldb: o, beta: 0, c: rotated + c * slice * t * o,
             ldc: o)
         }
-        addWeightedProducts(
-          deltas: rotated, stride: slice, weights: weights, rows: m, roots: roots, outputs: o,
-          into: result + start * roots * roots)
+        let target = result + start * roots * roots
+        if t == 1 {
+          addRows(inputs, rotated, rows: m, stride: slice, roots: roots, (n, o), inverse, into: target)
+        } else {
+          addSums(inputs, rotated, rows: m, stride: slice, roots: roots, positions: t, (n, o), inverse, into: target)
+        }
+      }
+    }
+  }
+
+  /// Of rows δ ⊗ x̃, whose squares factor as well. `inputs` are destroyed.
+  @inline(__always) private func addRows<Scalar: BLASScalar>(
+    _ inputs: UnsafeMutablePointer<Scalar>, _ deltas: UnsafePointer<Scalar>, rows m: Int, stride: Int, roots: Int,
+    _ size: (inputs: Int, outputs: Int), _ inverse: [Scalar], into result: UnsafeMutablePointer<Double>
+  ) {
+    let (width, o) = (size.inputs + 1, size.outputs)
+    square(inputs, count: m * width, into: inputs)
+    withScratch(Scalar.self, m * o) { weights in
+      Scalar.gemm(
+        transposeA: false, transposeB: true, m: m, n: o, k: width, alpha: 1, a: inputs, lda: width, b: inverse,
+        ldb: width, beta: 0, c: weights, ldc: o)
+      addWeightedProducts(
+        deltas: deltas, stride: stride, weights: weights, rows: m, roots: roots, outputs: o, into: result)
+    }
+  }
+
+  /// Of rows Σₜ δₜ ⊗ x̃ₜ, one product a row and root.
+  @inline(__always) private func addSums<Scalar: BLASScalar>(
+    _ inputs: UnsafePointer<Scalar>, _ deltas: UnsafePointer<Scalar>, rows m: Int, stride: Int, roots: Int,
+    positions t: Int, _ size: (inputs: Int, outputs: Int), _ inverse: [Scalar],
+    into result: UnsafeMutablePointer<Double>
+  ) {
+    let (width, o) = (size.inputs + 1, size.outputs)
+    withScratch(Scalar.self, roots * o * width) { sums in
+      for i in 0..<m {
+        for c in 0..<roots {
+          Scalar.gemm(
+            transposeA: true, transposeB: false, m: o, n: width, k: t, alpha: 1, a: deltas + (c * stride + i) * t * o,
+            lda: o, b: inputs + i * t * width, ldb: width, beta: 0, c: sums + c * o * width, ldc: width)
+        }
+        inverse.withUnsafeBufferPointer {
+          guard let weights = $0.baseAddress else { return }
+          addWeightedProducts(
+            deltas: sums, stride: 1, weights: weights, rows: 1, roots: roots, outputs: o * width,
+            into: result + i * roots * roots)
+        }
       }
     }
   }

@@ -92,7 +92,7 @@ public struct LowRankFactor: CurvatureFactor {
     return result
   }
 
-  /// (δ ⊗ x̃)ᵀf of every row (root by root) for every row f of `vectors`: (C·rows) × rank, by a product a layer and f.
+  /// vec(J)ᵀf of every row (root by root) for every row f of `vectors`: (C·rows) × rank, by a product a layer and f.
   private static func products(
     _ factors: [LayerFactors<Double>], layers: [LayerShape], with vectors: Matrix
   ) -> Matrix {
@@ -106,6 +106,18 @@ public struct LowRankFactor: CurvatureFactor {
         for l in layers.indices {
           guard let deltas = factors[l].deltas.baseAddress else { continue }
           let (n, o) = (layers[l].inputs, layers[l].outputs)
+          guard layers[l].positions == 1 else {
+            let (width, own) = (layers[l].parameterCount, vectors + ranges[l].lowerBound)
+            forJacobianRows(of: factors[l...l], layers: layers[l...l], as: Double.self) { range, rows in
+              for c in 0..<roots {
+                Double.gemm(
+                  transposeA: false, transposeB: true, m: range.count, n: rank, k: width, alpha: 1,
+                  a: rows + c * range.count * width, lda: width, b: own, ldb: layers.parameterCount, beta: 1,
+                  c: result + (c * m + range.lowerBound) * rank, ldc: rank)
+              }
+            }
+            continue
+          }
           withScratch(Double.self, m * o) { image in
             for k in 0..<rank {
               let own = vectors + k * layers.parameterCount + ranges[l].lowerBound

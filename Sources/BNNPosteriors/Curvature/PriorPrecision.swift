@@ -1,3 +1,5 @@
+import BNNLinearAlgebra
+
 /// The precision of the prior that D1 started from, diagonal in θ: one number, one a layer, or one a weight.
 public enum PriorPrecision: Codable, Equatable, Sendable {
   /// One for every layer, in order (all equal for a prior with a single precision).
