@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""One pass of Adam over 60,000 images of a convolutional network, ours and PyTorch's, one thread each, in processor seconds.
+"""One pass of Adam over 60,000 (or 10,000: --kind t10k) images of a convolutional network, ours and PyTorch's, one thread each, in processor seconds.
 
     swift build -c release
     PYTHON_WITH_TORCH Tests/Benchmarks/convolution_speed.py .build/release/bnn-update [--runs 3] [--batch-size 128]
@@ -61,13 +61,13 @@ def torch_pass(x, y, batch):
     return (cpu(resource.RUSAGE_SELF) - start) / 2
 
 
-def our_pass(binary, folder, batch):
+def our_pass(binary, folder, batch, kind):
     seconds = []
     for epochs in (1, 3):
         start = cpu(resource.RUSAGE_CHILDREN)
         subprocess.run(
-            [binary, "fit", IMAGES / "train-images-idx3-ubyte.gz", "--labels", IMAGES / "train-labels-idx1-ubyte.gz", "--network",
-             folder / "net.json", "--method", "point", "--epochs", str(epochs), "--batch-size", str(batch), "--learning-rate", "0.002",
+            [binary, "fit", IMAGES / f"{kind}-images-idx3-ubyte.gz", "--labels", IMAGES / f"{kind}-labels-idx1-ubyte.gz", "--network",
+             folder / "net.json", "--method", "laplace", "--layers", "last", "--structure", "diagonal", "--epochs", str(epochs), "--batch-size", str(batch), "--learning-rate", "0.002",
              "--threads", "1", "--force", "--quiet", "-o", folder / "p.safetensors"], check=True, stdout=subprocess.DEVNULL)
         seconds.append(cpu(resource.RUSAGE_CHILDREN) - start)
     return (seconds[1] - seconds[0]) / 2
@@ -78,21 +78,22 @@ def main():
     parser.add_argument("binary")
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--batch-size", type=int, default=128)
+    parser.add_argument("--kind", choices=["train", "t10k"], default="train")
     options = parser.parse_args()
     if not IMAGES.exists():
         print(f"skipped: {IMAGES} is not there")
         return
     torch.set_num_threads(1)
-    data = gzip.open(IMAGES / "train-images-idx3-ubyte.gz").read()[16:]
+    data = gzip.open(IMAGES / f"{options.kind}-images-idx3-ubyte.gz").read()[16:]
     x = torch.frombuffer(bytearray(data), dtype=torch.uint8).reshape(-1, 1, 28, 28).float() / 255
     x = (x - x.mean()) / x.std()
-    y = torch.frombuffer(bytearray(gzip.open(IMAGES / "train-labels-idx1-ubyte.gz").read()[8:]), dtype=torch.uint8).long()
+    y = torch.frombuffer(bytearray(gzip.open(IMAGES / f"{options.kind}-labels-idx1-ubyte.gz").read()[8:]), dtype=torch.uint8).long()
     with tempfile.TemporaryDirectory() as name:
         folder = pathlib.Path(name)
         (folder / "net.json").write_text(json.dumps(NETWORK))
         ours, theirs = [], []
         for _ in range(options.runs):
-            ours.append(our_pass(options.binary, folder, options.batch_size))
+            ours.append(our_pass(options.binary, folder, options.batch_size, options.kind))
             theirs.append(torch_pass(x, y, options.batch_size))
             print(f"one pass: bnn-update {ours[-1]:.2f} s, PyTorch {theirs[-1]:.2f} s", flush=True)
     a, b = statistics.median(ours), statistics.median(theirs)
