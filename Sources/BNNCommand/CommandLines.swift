@@ -108,6 +108,7 @@ extension Posterior {
     if let subspace = model.subspace { words += ["--subspace", String(subspace)] }
     if members.count > 1 { words += ["--members", String(members.count)] }
     if rowSketch == nil, rows > 0 { words.append("--no-row-sketch") }
+    if drift?.inputs == nil, rows > 0 { words.append("--no-column-sketch") }
     if !model.intercept { words.append("--no-intercept") }
     let rule = normalisationRule
     if rule != .standard { words += ["--normalize", rule.rawValue] }

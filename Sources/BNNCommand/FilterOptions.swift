@@ -13,8 +13,8 @@ struct FilterOptions: ParsableArguments {
   @Option(
     name: .long,
     help: """
-      kalman only: what earlier rows (and the prior) count before each row, between 0 and 1; 0.999 forgets in about a \
-      thousand rows.
+      What earlier rows count, more than 0 and at most 1: before this batch (linear family and laplace), or for kalman before each \
+      row, and the prior with them; 0.999 then forgets in about a thousand rows.
       """)
   var forgetting: Double?
 
@@ -44,11 +44,11 @@ struct FilterOptions: ParsableArguments {
     posterior.model.method == .kalman && method != Method.meanField.rawValue || method == Method.kalman.rawValue
   }
 
-  /// Refuses flags that another method would ignore.
+  /// Refuses flags that another method would ignore; those that cannot forget by batches refuse `--forgetting` themselves.
   func refuseUnused() throws {
-    guard processNoise == nil, forgetting == nil, saveEvery == nil, !singlePrecision else {
+    guard processNoise == nil, saveEvery == nil, !singlePrecision else {
       throw CommandFailure.usage(
-        "--process-noise, --forgetting, --save-every and --single-precision belong to an update row by row",
+        "--process-noise, --save-every and --single-precision belong to an update row by row",
         remedy: "update a kalman posterior, or continue a laplace one with --method kalman")
     }
   }

@@ -55,6 +55,12 @@ struct History {
     if let evidence = entry.logEvidence {
       what += ", log evidence \(entry.method == Method.meanField.rawValue ? "at least " : "")\(readable(evidence)) nats"
     }
+    if let drift = entry.drift {
+      what +=
+        drift.reasons.isEmpty
+        ? ", no drift (p = \(brief(drift.pValue)))"
+        : ", drift of \(drift.reasons.prefix(6).joined(separator: ", "))\(drift.reasons.count > 6 ? ", …" : "") (p = \(brief(drift.pValue)))"
+    }
     if let label = entry.label { what += " – \(label)" }
     let isForgotten = !isHeld && !entry.forgets && !entry.merges
     return String(repeating: "  ", count: depths[i] + 1) + "\(entry.number). \(what)"

@@ -19,18 +19,30 @@ struct BatchSummary {
   var digest = RowDigest()
   /// A sample of the rows' fingerprints; nil where none is wanted.
   var sketch: RowSketch?
+  /// Some of the rows as they are; nil where none are wanted.
+  var sample: RowSample?
   var dropped = 0
   /// Rows with a level never seen before.
   var unseen = 0
 
   mutating func add(_ block: Dataset) {
     rows += block.rows
-    block.forEachRowHash { add($0) }
+    var row = 0
+    block.forEachRowHash {
+      add($0)
+      sample?.add($0, row: row, of: block)
+      row += 1
+    }
   }
 
   mutating func add(_ buffer: RowBuffer, from first: Int) {
     rows += buffer.rows - first
-    buffer.forEachRowHash(from: first) { add($0) }
+    var row = first
+    buffer.forEachRowHash(from: first) {
+      add($0)
+      sample?.add($0, row: row, of: buffer)
+      row += 1
+    }
   }
 
   @inline(__always) private mutating func add(_ hash: RowHash) {
@@ -41,6 +53,7 @@ struct BatchSummary {
   /// What the reader left out or had to interpret, once it has given all rows.
   mutating func finish(_ reader: DatasetReader) {
     sketch?.settle()
+    sample?.settle()
     dropped = reader.droppedRows
     unseen = reader.unseenRows.reduce(0) { $0 + $1.rows }
   }
@@ -64,7 +77,7 @@ func absorb(
   _ reader: DatasetReader, into update: inout SequentialUpdate, threads: Int, console: Console,
   sketch: RowSketch? = nil, expected: Set<String> = []
 ) throws -> BatchSummary {
-  var summary = BatchSummary(sketch: sketch)
+  var summary = BatchSummary(sketch: sketch, sample: RowSample(of: reader))
   if update.takesBuffers, reader.isPlain {
     var buffer = RowBuffer()
     let width = reader.featureCount + reader.targetCount

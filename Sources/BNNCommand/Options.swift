@@ -2,6 +2,7 @@ import ArgumentParser
 import BNNDatasets
 import BNNInference
 import BNNModels
+import BNNPosteriors
 import Foundation
 
 /// What every subcommand takes.
@@ -134,7 +135,7 @@ enum UpdateSetting {
   static let linearPartOnly = "linear_part_only"
   static let precision = "precision"
   static let processNoise = "process_noise"
-  static let forgetting = "forgetting"
+  static let forgetting = LineageEntry.forgetting
   /// The structure of the posterior that mean-field inference, or weights without a posterior, took over.
   static let earlierStructure = "earlier_structure"
 }

@@ -12,6 +12,8 @@ struct UpdateSummary {
   let seconds: Double
   /// Of an update of a posterior that keeps a sample of its rows; nil for every other.
   var repeated: RepeatedRows?
+  /// Of an update whose rows could be compared with the earlier ones; nil for every other.
+  var drift: DriftTest?
 
   func print(_ console: Console) {
     console.result([
@@ -30,6 +32,8 @@ struct UpdateSummary {
       ("repeated_rows_estimate", .optional(repeated?.estimate)),
       ("repeated_rows_standard_error", .optional(repeated?.standardError)),
       ("repeated_rows_expected", .optional(repeated?.expected)), ("repeated_rows_p_value", .optional(repeated?.pValue)),
+      ("drift", drift?.json ?? .null), ("forgetting", .optional(report.power)),
+      ("rows_effective", .number(posterior.lineage.effectiveRows)),
       ("forgetting_bound", .optional(report.forgettingBound)),
       ("predictive_scale", .optional(posterior.predictiveScale)), ("bound", .optional(report.variational?.bound)),
       ("strength", .optional(report.point?.strength)), ("passes", report.point.map { .integer($0.epochs) } ?? .null),
@@ -53,6 +57,18 @@ struct UpdateSummary {
         + "\(posterior.movingWeights) weights"
         + (posterior.members.count > 1 ? " in each of \(posterior.members.count) members" : "")
         + (report.variational != nil ? "" : report.logEvidence.map { ", log evidence \(readable($0)) nats" } ?? ""))
+    if let drift {
+      console.say(
+        drift.found
+          ? "drift: these rows are not like those before them (p = \(brief(drift.pValue)))"
+          : "drift: none seen (p = \(brief(drift.pValue)))")
+    }
+    if let power = report.power {
+      let all = posterior.lineage.effectiveRows
+      console.say(
+        "earlier rows count \(readable(power)) times since this update: as \(readable(all - Double(report.rows))) rows, with these as "
+          + readable(all))
+    }
     if let bound = report.forgettingBound {
       console.say("by subtraction: the relative error of that is at most \(readable(bound))")
     }

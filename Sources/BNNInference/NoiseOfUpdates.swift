@@ -13,7 +13,12 @@ extension Posterior {
 
   /// Numbers that were observed of all rows so far; nil where the noise stays as it is.
   func earlierTerms(followsNoise: Bool) -> Double? {
-    followsNoise ? Double(rows * model.schema.targets.count) : nil
+    followsNoise ? countedRows * Double(model.schema.targets.count) : nil
+  }
+
+  /// What the rows so far count as: less than they are after updates with `--forgetting`, of which the history knows.
+  var countedRows: Double {
+    lineage.held.reduce(0) { $0 + $1.rows } == rows ? lineage.effectiveRows : Double(rows)
   }
 
   /// What the certificate says of hyper-parameters.

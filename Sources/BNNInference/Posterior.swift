@@ -116,6 +116,8 @@ public struct Posterior: Sendable, Equatable {
   public var memory: RowMemory?
   /// A sample of the rows' fingerprints, written by the caller as the lineage is; nil where none is kept.
   public var rowSketch: RowSketch?
+  /// What tells whether rows are like those it has seen, written by the caller likewise; nil where nothing is kept.
+  public var drift: DriftReference?
   /// What single batches said, where it is kept apart; of the linear family these sum to the members' statistics.
   public var sites: [BatchSite] = []
 
@@ -149,6 +151,7 @@ public struct Posterior: Sendable, Equatable {
     result.memory = nil
     result.sites = []
     result.rowSketch = nil
+    result.drift = nil
     for k in members.indices {
       let own = members[k].statistics
       result.members[k].statistics = LinearStatistics(weights: own.weights, responses: own.responses)

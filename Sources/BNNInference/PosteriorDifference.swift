@@ -11,6 +11,12 @@ public struct PosteriorDifference: Sendable, Equatable {
     public var maxRelMean = 0.0
     /// Likewise over standard deviations of the weights, the noise and the prior precision: max |a − b| / max(|a|, |b|).
     public var maxRelSd = 0.0
+    /// max |b − a|/sd(a) over the weights that are uncertain, and the weight's name.
+    public var maxShift = 0.0
+    public var shifted: String?
+    /// max of sd(a)/sd(b) and sd(b)/sd(a) over them, and its name.
+    public var maxSpreadRatio = 1.0
+    public var respread: String?
     /// KL(a ‖ b) and KL(b ‖ a) in nats; nil for improper posteriors and points, or where one noise is known
     /// only.
     public var klForward: Double? = 0
@@ -24,6 +30,9 @@ public struct PosteriorDifference: Sendable, Equatable {
   public var maxAbsMean: Double { members.map(\.maxAbsMean).max() ?? 0 }
   public var maxRelMean: Double { members.map(\.maxRelMean).max() ?? 0 }
   public var maxRelSd: Double { members.map(\.maxRelSd).max() ?? 0 }
+  /// The member whose weight moved most, in standard deviations of the first; nil where all are equal.
+  public var mostShifted: OfMember? { members.max { $0.maxShift < $1.maxShift } }
+  public var mostRespread: OfMember? { members.max { $0.maxSpreadRatio < $1.maxSpreadRatio } }
   /// The one member's; nil for a mixture, whose KL has no closed form.
   public var klForward: Double? { members.count == 1 ? members[0].klForward : nil }
   public var klBackward: Double? { members.count == 1 ? members[0].klBackward : nil }
@@ -35,7 +44,7 @@ public struct PosteriorDifference: Sendable, Equatable {
     try Self.check(a, b)
     members = try zip(a.members, b.members).map { own, other in
       if let p = own.laplace, let q = other.laplace {
-        var result = try OfMember(own.theta, p, other.theta, q)
+        var result = try OfMember(own.theta, p, other.theta, q, a.weightNames())
         if a.model.method == .point { (result.klForward, result.klBackward) = (nil, nil) }
         return result
       }
@@ -51,7 +60,7 @@ public struct PosteriorDifference: Sendable, Equatable {
           (result.klForward, result.klBackward) = (nil, nil)
           continue
         }
-        try result.add(p, q)
+        try result.add(p, q, a.weightNames())
         if let alpha = own.responses[c].priorPrecision, let beta = other.responses[c].priorPrecision {
           result.maxRelSd = max(result.maxRelSd, OfMember.relative(alpha, beta))
         }
@@ -96,7 +105,7 @@ public struct PosteriorDifference: Sendable, Equatable {
 
 extension PosteriorDifference.OfMember {
   /// Takes one response into the figures.
-  fileprivate mutating func add(_ p: LinearPosterior, _ q: LinearPosterior) throws {
+  fileprivate mutating func add(_ p: LinearPosterior, _ q: LinearPosterior, _ names: [String]) throws {
     let (sdP, sdQ) = (p.marginalScales(), q.marginalScales())
     for j in p.mean.indices {
       let difference = abs(p.mean[j] - q.mean[j])
@@ -104,11 +113,20 @@ extension PosteriorDifference.OfMember {
       let scale = max(abs(p.mean[j]), abs(q.mean[j]), sdP[j], sdQ[j])
       if scale > 0 { maxRelMean = max(maxRelMean, difference / scale) }
       maxRelSd = max(maxRelSd, Self.relative(sdP[j], sdQ[j]))
+      explain(difference, sdP[j], sdQ[j], names[j])
     }
     maxRelSd = max(maxRelSd, Self.relative(p.noise.scaleSquared.squareRoot(), q.noise.scaleSquared.squareRoot()))
     // KL is at least 0; what rounding leaves below it is 0.
     klForward = try klForward.flatMap { sum in try kullbackLeibler(p, q).map { sum + max(0, $0) } }
     klBackward = try klBackward.flatMap { sum in try kullbackLeibler(q, p).map { sum + max(0, $0) } }
+  }
+
+  /// Takes the movement of one weight's mean and its spreads before and after.
+  mutating func explain(_ difference: Double, _ before: Double, _ after: Double, _ name: @autoclosure () -> String) {
+    guard before > 0, after > 0 else { return }
+    if difference / before > maxShift { (maxShift, shifted) = (difference / before, name()) }
+    let ratio = max(before / after, after / before)
+    if ratio > maxSpreadRatio { (maxSpreadRatio, respread) = (ratio, name()) }
   }
 
   static func relative(_ a: Double, _ b: Double) -> Double {

@@ -207,6 +207,14 @@ public struct Predictor: Sendable {
     }
   }
 
+  /// The same of rows whose outputs are given: N(m, S) by member and row, in normalised units.
+  func predictions(from members: [[OutputGaussian]], heads: [Int]? = nil) throws -> [RowPrediction] {
+    guard let laplace else { preconditionFailure("a model that is linear in its weights has no outputs to be given") }
+    return try (members.first ?? []).indices.map { i in
+      try laplace.likelihood(members.map { $0[i] }, noiseVariances: laplace.noise, head: heads?[i])
+    }
+  }
+
   private func check(_ features: Matrix) throws {
     guard features.columns == schema.features.count else {
       throw UpdateError.unsuitable(

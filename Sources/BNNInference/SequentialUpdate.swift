@@ -44,6 +44,8 @@ public struct UpdateReport: Sendable, Equatable {
   public var variational: VariationalReport?
   /// Of trained weights that were continued; nil for every other.
   public var point: PointReport?
+  /// What the rows before the batch count since this update; nil where they count whole.
+  public var power: Double?
   /// After rows were forgotten by subtraction, the bound on the relative error that this made; nil for every other.
   public var forgettingBound: Double?
 }
@@ -53,7 +55,7 @@ public struct UpdateReport: Sendable, Equatable {
 /// The posterior is formed once, at the end, from what all data said; so it is the same, to rounding, however the rows were
 /// cut into batches and blocks.
 public struct SequentialUpdate: Sendable {
-  private let before: Posterior
+  var before: Posterior
   private var statistics: [LinearStatistics]
   private let bases: [any LinearBasis]
   private var kept: [KeptSquares?]
@@ -74,8 +76,10 @@ public struct SequentialUpdate: Sendable {
   private let keepsSite: Bool
   /// Whether a noise that D1 estimated stays as it is, of a Gaussian over a network's weights.
   private let keepsNoise: Bool
-  /// Whether the statistics are of this batch alone, because some batches' are kept apart.
-  private let countsApart: Bool
+  /// Whether the statistics are of this batch alone.
+  let countsApart: Bool
+  /// What the rows before count in this update; nil where they count whole.
+  var power: Double?
   /// How a Laplace posterior finds the batch's optimum; may be changed until `finish`.
   public var training: TrainingSettings
   private var rows = 0
@@ -87,14 +91,17 @@ public struct SequentialUpdate: Sendable {
   ///     `checkKeepsSites` for what cannot.
   ///   - keepingNoise: of a Gaussian over a network's weights, whose noise follows the batches otherwise, if D1 estimated it: keeps
   ///     it, as `merged` needs it and as `keepingSite` does by itself. No effect on others.
+  ///   - countingApart: in the linear family, sums over this batch first and joins it to the rows before at the end, so that it
+  ///     can be compared with them (`Posterior.driftTest`).
   ///   - training: how a Laplace posterior finds the batch's optimum.
   public init(
     _ prior: Posterior, moving moves: Bool = true, keepingSite keepsSite: Bool = false,
-    keepingNoise keepsNoise: Bool = false, training: TrainingSettings = TrainingSettings()
+    keepingNoise keepsNoise: Bool = false, countingApart: Bool = false,
+    training: TrainingSettings = TrainingSettings()
   ) {
     self.keepsSite = keepsSite
     self.keepsNoise = keepsNoise || !prior.followsNoise(keepingSite: keepsSite)
-    countsApart = (keepsSite || !prior.sites.isEmpty) && !prior.model.method.keepsCurvature
+    countsApart = (countingApart || keepsSite || !prior.sites.isEmpty) && !prior.model.method.keepsCurvature
     self.moves = moves
     self.training = training
     before = prior
@@ -251,7 +258,7 @@ public struct SequentialUpdate: Sendable {
     return [
       LinearStatistics(
         weights: own.weights, responses: own.responses, observations: own.observations + accumulator.count,
-        array: accumulator.settled(), logWeights: own.logWeights)
+        array: accumulator.settled(), logWeights: own.logWeights, discount: own.discount)
     ]
   }
 
@@ -264,6 +271,15 @@ public struct SequentialUpdate: Sendable {
   ///   - progress: share done and words, for a moving tangent; called from the threads that train.
   public func finish(
     threads: Int = 1, seed: UInt64 = 0, progress: @escaping @Sendable (Double, String) -> Void = { _, _ in }
+  ) throws -> (posterior: Posterior, report: UpdateReport) {
+    var (posterior, report) = try finishedWhole(threads: threads, seed: seed, progress: progress)
+    if let power { posterior.noteTempering(power, number: before.lineage.count + 1) }
+    report.power = power
+    return (posterior, report)
+  }
+
+  private func finishedWhole(
+    threads: Int, seed: UInt64, progress: @escaping @Sendable (Double, String) -> Void
   ) throws -> (posterior: Posterior, report: UpdateReport) {
     if keepsSite { try before.checkKeepsSites() }
     if var result = try finishedGaussian(threads: threads, seed: seed, progress: progress) {
@@ -307,8 +323,12 @@ public struct SequentialUpdate: Sendable {
         progress: progress)
     }
     return try before.updated(
-      by: collected, followsNoise: !keepsNoise, training: training, threads: threads, seed: seed, progress: progress)
+      by: collected, followsNoise: !keepsNoise, power: power ?? 1, training: training, threads: threads, seed: seed,
+      progress: progress)
   }
+
+  /// What this batch said so far; nil of an update that does not count apart.
+  var batchStatistics: [LinearStatistics]? { countsApart ? absorbedStatistics : nil }
 
   /// What this batch said so far, of an update that counts apart or of a posterior that had seen nothing.
   var absorbedStatistics: [LinearStatistics] {

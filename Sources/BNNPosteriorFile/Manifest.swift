@@ -32,11 +32,13 @@ public struct Manifest: Codable, Sendable, Equatable {
     public var responses: [ResponseEntry]
     /// Σ log w over those rows; null if every row weighs 1.
     public var logWeights: Double?
+    /// By how much those rows count less than they are; null if every row counts once.
+    public var discount: Double?
     /// Null for every method but `laplace`.
     public var laplace: LaplaceEntry?
 
     enum CodingKeys: String, CodingKey {
-      case observations, weights, responses, laplace
+      case observations, weights, responses, discount, laplace
       case logWeights = "log_weights"
     }
   }
@@ -126,6 +128,7 @@ extension Manifest {
         weights: member.laplace == nil ? member.statistics.weights : member.theta.count,
         responses: member.responses.map(ResponseEntry.init),
         logWeights: member.statistics.logWeights == 0 ? nil : member.statistics.logWeights,
+        discount: member.statistics.discount == 0 ? nil : member.statistics.discount,
         laplace: member.laplace.map { own in
           LaplaceEntry(
             layers: [own.chosen.lowerBound, own.chosen.upperBound], prior: own.prior.perLayer,

@@ -35,7 +35,7 @@ public struct PosteriorFile: Sendable {
         return own.tensors(of: member, posterior: posterior)
           + posterior.sites.flatMap { own.tensors(of: $0.parts[k], number: $0.number) }
       } + (posterior.inputs?.tensors ?? []) + (posterior.memory?.tensors ?? [])
-      + (posterior.rowSketch?.tensors ?? [])
+      + (posterior.rowSketch?.tensors ?? []) + (posterior.drift?.tensors ?? [])
     if let bad = tensors.first(where: { !$0.values.allSatisfy(\.isFinite) }) {
       throw UpdateError.notFinite("the tensor \(bad.name) of the new posterior")
     }
@@ -113,6 +113,7 @@ public struct PosteriorFile: Sendable {
       ? try InputSummary(from: &store, columns: manifest.model.schema.features.count) : nil
     let memory = try RowMemory(from: &store, model: manifest.model, seen: manifest.rows)
     let sketch = try RowSketch(from: &store)
+    let drift = try DriftReference(from: &store, model: manifest.model)
     guard store.remaining.isEmpty else {
       throw .corrupt(file: name, "it holds tensors that its manifest does not explain: \(store.remaining[0])")
     }
@@ -121,6 +122,7 @@ public struct PosteriorFile: Sendable {
       certificate: manifest.certificate, lineage: manifest.lineage, inputs: summary, memory: memory)
     posterior.sites = sites
     posterior.rowSketch = sketch
+    posterior.drift = drift
     self.posterior = posterior
     self.digest = digest
     self.manifest = manifestText

@@ -18,7 +18,8 @@ import BNNSafetensors
 /// | `store.…` | see `StoreTensors.swift` | what a moving tangent carries to its next point |
 /// | `curvature.…` | see `LaplaceTensors.swift` | what the data said to a Laplace or Kalman posterior |
 ///
-/// Once a file, not of a member: `inputs.…` (`StoreTensors.swift`) and `memory.…` (`MemoryTensors.swift`).
+/// Once a file, not of a member: `inputs.…` (`StoreTensors.swift`), `memory.…` (`MemoryTensors.swift`), `row_sketch.…`
+/// (`SketchTensors.swift`) and `drift.…` (`DriftTensors.swift`).
 /// Member k > 0 has the prefix `members.k.`.
 struct MemberTensors {
   let prefix: String
@@ -142,7 +143,8 @@ struct MemberTensors {
     }
     let statistics = try statistics(
       "\(prefix)statistics", weights: weights, responses: responses, observations: entry.observations,
-      logWeights: entry.logWeights ?? 0, mayBeFull: model.method == .movingTangent, from: &store)
+      logWeights: entry.logWeights ?? 0, discount: entry.discount ?? 0, mayBeFull: model.method == .movingTangent,
+      from: &store)
     var root: Matrix?
     if model.method == .tangent, c > 1 {
       let values = try store.take("\(prefix)output_root", shape: [c, c])
@@ -178,16 +180,20 @@ struct MemberTensors {
   /// - Parameter mayBeFull: k = P + C is welcome too: statistics that were mapped to another linearisation point fill the
   ///   triangle whatever n.
   func statistics(
-    _ name: String, weights: Int, responses: Int, observations: Int, logWeights: Double = 0, mayBeFull: Bool = false,
-    from store: inout TensorStore
+    _ name: String, weights: Int, responses: Int, observations: Int, logWeights: Double = 0, discount: Double = 0,
+    mayBeFull: Bool = false, from store: inout TensorStore
   ) throws(PosteriorFileError) -> LinearStatistics {
+    guard discount >= 0, observations == 0 || discount < Double(observations) else {
+      throw store.corrupt("its manifest has rows that count for nothing or less")
+    }
     let width = weights + responses
     var kept = min(observations, width)
     if mayBeFull, store.length(of: name) == width * (width + 1) / 2 { kept = width }
     let packed = try store.take(name, shape: [kept * width - kept * (kept - 1) / 2])
     return LinearStatistics(
       weights: weights, responses: responses, observations: observations,
-      array: InformationArray(array: Self.unpack(packed, rows: kept, width: width)), logWeights: logWeights)
+      array: InformationArray(array: Self.unpack(packed, rows: kept, width: width)), logWeights: logWeights,
+      discount: discount)
   }
 
   func join(

@@ -35,7 +35,7 @@ extension MemberTensors {
       return .linear(
         try statistics(
           "\(start)statistics", weights: member.statistics.weights, responses: member.statistics.responses,
-          observations: observations, logWeights: entry.logWeights ?? 0, from: &store))
+          observations: observations, logWeights: entry.logWeights ?? 0, discount: entry.discount ?? 0, from: &store))
     }
     guard let evidence = entry.logEvidence, evidence.indices.contains(k) else {
       throw store.corrupt("its manifest has no evidence for the batch of \(start)curvature")
@@ -62,11 +62,13 @@ extension Manifest {
     public var observations: Int?
     /// Σ log w over those rows; null if every row weighs 1.
     public var logWeights: Double?
+    /// By how much those rows count less than they are; null if every row counts once.
+    public var discount: Double?
     /// log p(batch | before) in normalised units, of every member; null for the linear family.
     public var logEvidence: [Double]?
 
     enum CodingKeys: String, CodingKey {
-      case number, observations
+      case number, observations, discount
       case logWeights = "log_weights"
       case logEvidence = "log_evidence"
     }
@@ -78,6 +80,7 @@ extension Manifest {
         case .linear(let own):
           observations = own.observations
           logWeights = own.logWeights == 0 ? nil : own.logWeights
+          discount = own.discount == 0 ? nil : own.discount
         case .gaussian(let own): logEvidence = (logEvidence ?? []) + [own.logEvidence]
         }
       }

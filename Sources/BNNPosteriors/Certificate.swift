@@ -3,6 +3,8 @@ public struct Certificate: Codable, Sendable, Equatable {
   public enum Update: String, Codable, Sendable {
     /// The posterior is the one of the same linear model given all rows at once, to rounding.
     case exact
+    /// The same of rows that count less than they are, since an update said so: not the posterior of all rows.
+    case tempered
     /// An approximation was made; `reasons` say which.
     case approximate
     /// D1's curvature was not kept but estimated.

@@ -27,11 +27,13 @@ public struct LineageEntry: Codable, Sendable, Equatable {
   public var label: String?
   /// First and last time of the rows, as the table wrote them; null without a column of times.
   public var timeRange: [String]?
+  /// Whether the batch was like the rows before it; null where that was not asked or could not be.
+  public var drift: DriftRecord?
 
   public init(
     number: Int, action: String, rows: Int, rowDigest: String, method: String, settings: [String: String],
     logEvidence: Double?, seed: UInt64, version: String, parent: String?, label: String?, subspaceShare: Double? = nil,
-    timeRange: [String]? = nil
+    timeRange: [String]? = nil, drift: DriftRecord? = nil
   ) {
     self.number = number
     self.action = action
@@ -46,10 +48,11 @@ public struct LineageEntry: Codable, Sendable, Equatable {
     self.parent = parent
     self.label = label
     self.timeRange = timeRange
+    self.drift = drift
   }
 
   enum CodingKeys: String, CodingKey {
-    case number, action, rows, method, settings, seed, version, parent, label
+    case number, action, rows, method, settings, seed, version, parent, label, drift
     case rowDigest = "row_digest"
     case logEvidence = "log_evidence"
     case subspaceShare = "subspace_share"
@@ -72,5 +75,24 @@ public struct LineageEntry: Codable, Sendable, Equatable {
     try container.encode(parent, forKey: .parent)
     try container.encode(label, forKey: .label)
     try container.encode(timeRange, forKey: .timeRange)
+    try container.encode(drift, forKey: .drift)
+  }
+}
+
+/// The verdict on a batch before it was absorbed.
+public struct DriftRecord: Codable, Sendable, Equatable {
+  /// The chance of something as unlike the earlier rows from the same source.
+  public var pValue: Double
+  /// `scatter` and `level` of the targets about their predictions, and names of columns; empty where nothing differs.
+  public var reasons: [String]
+
+  public init(pValue: Double, reasons: [String]) {
+    self.pValue = pValue
+    self.reasons = reasons
+  }
+
+  enum CodingKeys: String, CodingKey {
+    case reasons
+    case pValue = "p_value"
   }
 }

@@ -15,6 +15,8 @@ public struct LinearStatistics: Sendable, Equatable {
   /// Σ log w over the rows, each of which came multiplied by √w because its noise has the variance σ²/w; the densities
   /// of what was observed gain half of it.
   public private(set) var logWeights: Double
+  /// By how much rows count less than they are, through `temper`; 0 where all count once.
+  public private(set) var discount: Double
   public private(set) var array: InformationArray
 
   /// No rows seen.
@@ -23,19 +25,34 @@ public struct LinearStatistics: Sendable, Equatable {
     self.responses = responses
     observations = 0
     logWeights = 0
+    discount = 0
     array = InformationArray(width: weights + responses)
   }
 
   /// From what a file holds.
   public init(
-    weights: Int, responses: Int, observations: Int, array: InformationArray, logWeights: Double = 0
+    weights: Int, responses: Int, observations: Int, array: InformationArray, logWeights: Double = 0, discount: Double = 0
   ) {
     precondition(array.width == weights + responses, "the array must have P + C columns")
     self.weights = weights
     self.responses = responses
     self.observations = observations
     self.logWeights = logWeights
+    self.discount = discount
     self.array = array
+  }
+
+  /// What the rows count as: n of the likelihood.
+  public var effectiveObservations: Double { Double(observations) - discount }
+
+  /// Makes every row seen so far count `power` times: p(rows)^power, 0 < power ≤ 1.
+  public mutating func temper(by power: Double) {
+    precondition(power > 0 && power <= 1, "rows count more than 0 times and at most once")
+    discount = Double(observations) - power * effectiveObservations
+    logWeights *= power
+    var rows = array.array
+    for i in rows.storage.indices { rows.storage[i] *= power.squareRoot() }
+    array = InformationArray(array: rows)
   }
 
   /// Absorbs rows √w [φ y] (m × (P + C)), whose storage is used as scratch; `logWeights` is Σ log w.
@@ -50,6 +67,7 @@ public struct LinearStatistics: Sendable, Equatable {
     precondition(other.weights == weights && other.responses == responses, "statistics of another model")
     observations += other.observations
     logWeights += other.logWeights
+    discount += other.discount
     array = array.merged(with: other.array)
   }
 
@@ -63,6 +81,7 @@ public struct LinearStatistics: Sendable, Equatable {
     guard left >= 0, let rest = try array.removing(part.array.repeated(times), leaving: left) else { return false }
     observations = left
     logWeights = left == 0 ? 0 : logWeights - Double(times) * part.logWeights
+    discount = left == 0 ? 0 : max(0, discount - Double(times) * part.discount)
     array = rest
     return true
   }
@@ -75,7 +94,7 @@ public struct LinearStatistics: Sendable, Equatable {
     let (r, z) = array.leading(weights)
     return LinearSystem(
       root: r, rightHandSide: z[c], residualSquares: array.residualSquares(beyond: weights)[c],
-      observations: observations, logWeights: logWeights)
+      observations: observations, logWeights: logWeights, discount: discount)
   }
 }
 
@@ -91,9 +110,12 @@ public struct LinearSystem: Sendable, Equatable {
   public var observations: Int
   /// Σ log w over the rows.
   public var logWeights: Double
+  /// By how much rows count less than they are.
+  public var discount: Double
 
   public init(
-    root: Matrix, rightHandSide: [Double], residualSquares: Double, observations: Int, logWeights: Double = 0
+    root: Matrix, rightHandSide: [Double], residualSquares: Double, observations: Int, logWeights: Double = 0,
+    discount: Double = 0
   ) {
     precondition(root.rows == rightHandSide.count && root.rows <= root.columns, "R must be k × P with k ≤ P")
     self.root = root
@@ -101,7 +123,11 @@ public struct LinearSystem: Sendable, Equatable {
     self.residualSquares = residualSquares
     self.observations = observations
     self.logWeights = logWeights
+    self.discount = discount
   }
+
+  /// What the rows count as.
+  public var effectiveObservations: Double { Double(observations) - discount }
 
   /// P.
   public var weights: Int { root.columns }

@@ -69,6 +69,20 @@ public enum Distributions {
     return x.isFinite ? try finite(gsl_cdf_gamma_Q(x, a, 1), "gammaUpperTail(\(x), shape \(a))") : 0
   }
 
+  /// P(X ≥ k) of the hypergeometric distribution: how many of `draws` are marked, from a population of which `marked` are.
+  public static func hypergeometricUpperTail(
+    _ k: Int, draws: Int, marked: Int, population: Int
+  ) throws(GSLError) -> Double {
+    guard draws >= 0, marked >= 0, draws <= population, marked <= population, population < Int(UInt32.max) else {
+      throw GSLError("hypergeometricUpperTail", reason: "draws and marked must be between 0 and the population")
+    }
+    guard k > max(0, draws + marked - population) else { return 1 }
+    guard k <= min(draws, marked) else { return 0 }
+    GSL.prepare()
+    let tail = gsl_cdf_hypergeometric_Q(UInt32(k - 1), UInt32(marked), UInt32(population - marked), UInt32(draws))
+    return try finite(min(1, tail), "hypergeometricUpperTail(\(k))")
+  }
+
   private static func check(_ p: Double, _ name: String) throws(GSLError) {
     GSL.prepare()
     guard p > 0, p < 1 else { throw GSLError(name, reason: "the probability must lie between 0 and 1, got \(p)") }

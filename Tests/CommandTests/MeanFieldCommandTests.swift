@@ -216,7 +216,7 @@ struct MeanFieldCommandTests {
     fit(["--method", "kalman"], to: "k").succeeded()
     folder.run("update", "k", "D2.csv", "-o", "x", "--antithetic").failed(64, "belong to mean-field inference")
     folder.run("update", "k", "D2.csv", "-o", "x", "--method", "mean-field", "--forgetting", "0.9").failed(
-      64, "row by row")
+      64, "count less", "mean-field")
     folder.run("update", "l", "D2.csv", "-o", "x", "--method", "kalman", "--draws", "2").failed(
       64, "belong to mean-field inference")
     for name in ["inner", "t"] {

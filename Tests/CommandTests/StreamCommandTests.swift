@@ -130,8 +130,8 @@ struct StreamCommandTests {
     ).succeeded()
     folder.run("update", "k", "D2.csv", "--method", "kalman", "-o", "m", "--force").failed(64, "kronecker")
     folder.run("fit", "D1.csv", "--target", "y", "--method", "linear", "-o", "n").succeeded()
-    folder.run("update", "n", "D2.csv", "--forgetting", "0.9", "-o", "m", "--force").failed(
-      64, "--forgetting", "kalman")
+    folder.run("update", "n", "D2.csv", "--process-noise", "0.9", "-o", "m", "--force").failed(
+      64, "--process-noise", "kalman")
     folder.run("update", "n", "D2.csv", "--method", "kalman", "-o", "m", "--force").failed(64, "kalman", "linear")
   }
 

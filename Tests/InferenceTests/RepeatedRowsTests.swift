@@ -61,13 +61,6 @@ import Testing
     #expect(own.allSatisfy { $0.expected < 10 })
   }
 
-  /// Of a set of ten with four marked, three draws: P(X ≥ 2) = (6·6 + 4)/120.
-  @Test func hypergeometricTail() throws {
-    #expect(abs(try RepeatedRows.upperTail(2, of: 3, total: 4, population: 10) - 40.0 / 120) < 1e-12)
-    #expect(try RepeatedRows.upperTail(0, of: 3, total: 4, population: 10) <= 1)
-    #expect(abs(try RepeatedRows.upperTail(0, of: 3, total: 4, population: 10) - 1) < 1e-12)
-  }
-
   @Test func nothingToCompare() throws {
     let none = try RepeatedRows(RowSketch(), rows: 0, in: RowSketch())
     #expect(none.estimate == 0 && !none.isSurprising)

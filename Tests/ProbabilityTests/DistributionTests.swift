@@ -109,6 +109,19 @@ import Testing
     #expect(relativeDifference(upper, exp(-x / 2)) <= 20 * epsilon)
   }
 
+  /// Of a set of ten with four marked, three draws: P(X ≥ 2) = (6·6 + 4)/120; GSL sums at most four terms.
+  @Test func hypergeometricTail() throws {
+    func tail(_ k: Int, _ draws: Int, _ marked: Int) throws -> Double {
+      try Distributions.hypergeometricUpperTail(k, draws: draws, marked: marked, population: 10)
+    }
+    #expect(abs(try tail(2, 3, 4) - 40.0 / 120) < 20 * epsilon)
+    #expect(try tail(0, 3, 4) == 1)
+    #expect(try tail(4, 3, 4) == 0)
+    // Of nine draws at least three are among four.
+    #expect(try tail(3, 9, 4) == 1)
+    #expect(throws: GSLError.self) { try tail(1, 11, 4) }
+  }
+
   /// At a whole shape a: P(G > x) = e^{−x} Σ_{k<a} x^k/k!, a sum of positive terms.
   @Test func upperTailOfGammas() throws {
     for x in [0.0, 1e-3, 1, 7.5, 40] {

@@ -17,28 +17,28 @@ extension Fit {
   private func filtered(
     _ spec: NetworkSpec, _ settings: LaplaceSettings, _ likelihood: LikelihoodKind, _ schema: Schema,
     _ dataset: Dataset, _ rule: NormalisationRule, _ prior: PriorSettings, _ training: TrainingSettings,
-    _ console: Console
+    members: Int, _ console: Console?
   ) throws -> (posterior: Posterior, report: UpdateReport) {
     let normalisation = Normalisation.fit(dataset, rule: rule, targetKind: schema.targetKind)
-    let progress: @Sendable (Double, String) -> Void = { _, message in console.progress(message) }
+    let progress: @Sendable (Double, String) -> Void = { _, message in console?.progress(message) }
     guard onePass else {
       return try Posterior.kalman(
         spec, settings: settings, likelihood: likelihood, schema: schema, features: dataset.featureMatrix,
         targets: dataset.targetMatrix, weights: dataset.weights, normalisation: normalisation,
-        standardised: rule != .none, prior: prior, training: training, members: model.members, seed: global.seed,
+        standardised: rule != .none, prior: prior, training: training, members: members, seed: global.seed,
         threads: global.workers, progress: progress)
     }
     return try Posterior.kalmanOnePass(
       spec, settings: settings, usesSinglePrecision: singlePrecision ? true : nil, forgetting: forgetting.setting,
       likelihood: likelihood, schema: schema, features: dataset.featureMatrix, targets: dataset.targetMatrix,
       weights: dataset.weights, normalisation: normalisation, standardised: rule != .none, prior: prior,
-      members: model.members, seed: global.seed, threads: global.workers, progress: progress)
+      members: members, seed: global.seed, threads: global.workers, progress: progress)
   }
 
   func fitLaplace(
     _ reader: DatasetReader, header: [String], schema: Schema, prior: PriorSettings, likelihood: LikelihoodKind,
     console: Console
-  ) throws -> ((posterior: Posterior, report: UpdateReport), BatchSummary) {
+  ) throws -> ((posterior: Posterior, report: UpdateReport), BatchSummary, Refit?) {
     if prior.isFlat {
       throw CommandFailure.usage(
         "a Laplace posterior of a network needs a prior, and --prior-precision 0 is none",
@@ -68,37 +68,55 @@ extension Fit {
     let rule = model.normalisationRule(reader.format)
     if chosen == .kalman {
       let (dataset, summary) = try readAll(reader, header: header, console)
-      let fitted = try filtered(
-        spec, settings, likelihood, schema, dataset, rule, prior,
-        training.settings(rows: dataset.rows, products: network.productsPerRow), console)
+      func fit(_ rows: Dataset, members: Int, _ console: Console?) throws -> (
+        posterior: Posterior, report: UpdateReport
+      ) {
+        try filtered(
+          spec, settings, likelihood, schema, rows, rule, prior,
+          training.settings(rows: rows.rows, products: network.productsPerRow), members: members, console)
+      }
+      let fitted = try fit(dataset, members: model.members, console)
       console.clearProgress()
-      return (fitted, summary)
+      return (fitted, summary, { try fit($0, members: 1, nil).posterior })
     }
-    var summary = BatchSummary(sketch: newSketch)
+    var summary = BatchSummary(sketch: newSketch, sample: RowSample(of: reader))
     let rows = try CompactRows(readingAll: reader) { summary.add($0) }
     let count = rows.rows
     try finish(&summary, reader, rows: count, header: header, console)
-    let normalisation = Normalisation.fit(rows, rule: rule, targetKind: schema.targetKind)
-    let progress: @Sendable (Double, String) -> Void = { _, message in console.progress(message) }
-    var own = training.settings(rows: count, products: network.productsPerRow)
-    own.scheduleEpochs = optimizer.scheduleEpochs
-    let fitted =
-      chosen == .point
-      ? try Posterior.point(
-        spec, likelihood: likelihood, schema: schema, rows: consume rows, normalisation: normalisation,
-        standardised: rule != .none, prior: prior, training: own, members: model.members,
-        keepsOptimiser: optimizer.keepOptimizer, seed: global.seed, threads: global.workers, progress: progress)
-      : chosen == .meanField
-        ? try Posterior.meanField(
+    func fit(
+      _ rows: consuming CompactRows, members: Int, _ console: Console?
+    ) throws -> (posterior: Posterior, report: UpdateReport) {
+      let normalisation = Normalisation.fit(rows, rule: rule, targetKind: schema.targetKind)
+      let progress: @Sendable (Double, String) -> Void = { _, message in console?.progress(message) }
+      var own = training.settings(rows: rows.rows, products: network.productsPerRow)
+      own.scheduleEpochs = optimizer.scheduleEpochs
+      switch chosen {
+      case .point:
+        return try Posterior.point(
+          spec, likelihood: likelihood, schema: schema, rows: consume rows, normalisation: normalisation,
+          standardised: rule != .none, prior: prior, training: own, members: members,
+          keepsOptimiser: optimizer.keepOptimizer, seed: global.seed, threads: global.workers, progress: progress)
+      case .meanField:
+        return try Posterior.meanField(
           spec, settings: settings, likelihood: likelihood, schema: schema, rows: consume rows,
           normalisation: normalisation, standardised: rule != .none, prior: prior,
-          training: training.settings(variational), members: model.members, seed: global.seed, threads: global.workers,
+          training: training.settings(variational), members: members, seed: global.seed, threads: global.workers,
           progress: progress)
-        : try Posterior.laplace(
+      default:
+        return try Posterior.laplace(
           spec, settings: settings, likelihood: likelihood, schema: schema, rows: consume rows,
-          normalisation: normalisation, standardised: rule != .none, prior: prior,
-          training: own, members: model.members, seed: global.seed, threads: global.workers, progress: progress)
+          normalisation: normalisation, standardised: rule != .none, prior: prior, training: own, members: members,
+          seed: global.seed, threads: global.workers, progress: progress)
+      }
+    }
+    let fitted = try fit(consume rows, members: model.members, console)
     console.clearProgress()
-    return (fitted, summary)
+    return (
+      fitted, summary,
+      {
+        let rows = CompactRows(features: $0.featureMatrix, targets: $0.targetMatrix, weights: $0.weights)
+        return try fit(rows, members: 1, nil).posterior
+      }
+    )
   }
 }

@@ -78,6 +78,14 @@ struct Fit: ParsableCommand {
       """)
   var noRowSketch = false
 
+  @Flag(
+    name: .long,
+    help: """
+      Keep nothing of how the input columns are spread (up to 31 values of each and the shares of rows between them), by which updates \
+      tell whether new rows are like the earlier ones.
+      """)
+  var noColumnSketch = false
+
   @OptionGroup var keeping: SiteOptions
   @OptionGroup var laplace: LaplaceOptions
   @OptionGroup var training: TrainingOptions
@@ -184,6 +192,7 @@ struct Fit: ParsableCommand {
 
     let fitted: (posterior: Posterior, report: UpdateReport)
     let summary: BatchSummary
+    var refit: Refit?
     if !keepsCurvature { try variational.refuseUnused() }
     if method == Method.point.rawValue {
       try optimizer.check(epochs: training.epochs)
@@ -199,11 +208,18 @@ struct Fit: ParsableCommand {
         expected: Set(model.unused(table.columnNames)))
       fitted = try update.finish(threads: global.workers)
     } else {
-      (fitted, summary) = try fitNetwork(
+      (fitted, summary, refit) = try fitNetwork(
         reader, header: table.columnNames, schema: schema, prior: prior, console: console)
     }
     var posterior = fitted.posterior
     posterior.rowSketch = summary.sketch
+    posterior.drift = try summary.sample.map { sample -> DriftReference in
+      console.progress("looking how unseen rows are predicted")
+      let made = try posterior.driftReference(
+        sample, keepsColumns: !noColumnSketch, threads: global.workers, refitting: refit)
+      console.clearProgress()
+      return made
+    }
     if keeping.keepSites { posterior = try posterior.keepingFirstSite() }
     let trained = posterior.model.method != .linear && !onePass
     var settings = tables.lineageSettings(summary)
@@ -241,9 +257,12 @@ struct Fit: ParsableCommand {
       seconds: Date().timeIntervalSince(started))
   }
 
+  /// Makes a posterior of one member from other rows than D1's, with everything else the same.
+  typealias Refit = (Dataset) throws -> Posterior
+
   private func fitNetwork(
     _ reader: DatasetReader, header: [String], schema: Schema, prior: PriorSettings, console: Console
-  ) throws -> ((posterior: Posterior, report: UpdateReport), BatchSummary) {
+  ) throws -> ((posterior: Posterior, report: UpdateReport), BatchSummary, Refit?) {
     if let kind = try laplaceLikelihood(schema) {
       return try fitLaplace(reader, header: header, schema: schema, prior: prior, likelihood: kind, console: console)
     }
@@ -292,16 +311,18 @@ struct Fit: ParsableCommand {
           + "--subspace", file: reader.file, remedy: "use a smaller --subspace, or more rows")
     }
     let rule = model.normalisationRule(reader.format)
-    let normalisation = Normalisation.fit(dataset, rule: rule, targetKind: schema.targetKind)
-    let fitted = try Posterior.network(
-      spec, method: chosen, schema: schema, features: dataset.featureMatrix, targets: dataset.targetMatrix,
-      weights: dataset.weights,
-      normalisation: normalisation, standardised: rule != .none, prior: prior,
-      training: training.settings(rows: dataset.rows, products: Network(spec).productsPerRow), members: model.members,
-      subspace: subspace, seed: global.seed, threads: global.workers,
-      progress: { _, message in console.progress(message) })
+    func fit(_ rows: Dataset, members: Int, _ console: Console?) throws -> (posterior: Posterior, report: UpdateReport)
+    {
+      try Posterior.network(
+        spec, method: chosen, schema: schema, features: rows.featureMatrix, targets: rows.targetMatrix,
+        weights: rows.weights, normalisation: Normalisation.fit(rows, rule: rule, targetKind: schema.targetKind),
+        standardised: rule != .none, prior: prior, training: training.settings(rows: rows.rows, products: Network(spec).productsPerRow),
+        members: members, subspace: subspace, seed: global.seed, threads: global.workers,
+        progress: { _, message in console?.progress(message) })
+    }
+    let fitted = try fit(dataset, members: model.members, console)
     console.clearProgress()
-    return (fitted, summary)
+    return (fitted, summary, { try fit($0, members: 1, nil).posterior })
   }
 
   /// All rows of D1, of which a network needs two.
@@ -309,7 +330,7 @@ struct Fit: ParsableCommand {
     _ reader: DatasetReader, header: [String], _ console: Console
   ) throws -> (dataset: Dataset, summary: BatchSummary) {
     let dataset = try Dataset(readingAll: reader)
-    var summary = BatchSummary(sketch: newSketch)
+    var summary = BatchSummary(sketch: newSketch, sample: RowSample(of: reader))
     summary.add(dataset)
     try finish(&summary, reader, rows: dataset.rows, header: header, console)
     return (dataset, summary)

@@ -58,6 +58,11 @@ struct Forget: ParsableCommand {
     var (next, report) = try own.forgetting(
       batch, absorbedAs: entries, linearPartOnly: linearPartOnly, threads: global.workers)
     if let gone = summary.sketch { next.rowSketch?.remove(gone) }
+    if entries.contains(where: \.isFirst) {
+      next.drift = nil
+    } else if let gone = summary.sample {
+      next.drift?.inputs?.remove(gone, own.schema)
+    }
     for (k, entry) in entries.enumerated() {
       next.lineage.append(
         LineageEntry(

@@ -90,6 +90,9 @@ struct Import: ParsableCommand {
   @Flag(name: .long, help: "Keep no sample of D1's row fingerprints.")
   var noRowSketch = false
 
+  @Flag(name: .long, help: "Keep nothing of how D1's input columns are spread.")
+  var noColumnSketch = false
+
   @OptionGroup var laplace: LaplaceOptions
   @OptionGroup var destination: OutputOptions
   @OptionGroup var tables: DataOptions
@@ -198,6 +201,10 @@ struct Import: ParsableCommand {
     var settings = summary.map { tables.lineageSettings($0) } ?? [:]
     settings["source"] = data != nil ? "data" : inputs != nil ? "inputs" : "second-moments"
     posterior.rowSketch = summary?.sketch
+    posterior.drift = summary?.sample.map {
+      // How rows that it had not learnt from were predicted, only those who trained it can say.
+      DriftReference(inputs: noColumnSketch ? nil : InputSketch($0, posterior.schema), scores: [])
+    }
     posterior.lineage = [
       LineageEntry(
         number: 1, action: "import", rows: report.rows, rowDigest: (summary?.digest ?? RowDigest()).description,
@@ -312,7 +319,7 @@ struct Import: ParsableCommand {
     try check(own, schema, likelihood)
     let table = try TableReader(input, options: tables.options)
     let reader = try DatasetReader(table: table, schema: schema)
-    var summary = BatchSummary(sketch: noRowSketch ? nil : RowSketch())
+    var summary = BatchSummary(sketch: noRowSketch ? nil : RowSketch(), sample: RowSample(of: reader))
     let rows = try CompactRows(readingAll: reader) { summary.add($0) }
     remark(on: reader, console, expected: Set(names(ignore) ?? []))
     summary.finish(reader)

@@ -113,7 +113,10 @@ struct Inspect: ParsableCommand {
       console.say("store:       what all rows said at the first linearisation point, on \(columns) columns; exact")
     }
     let batches = own.lineage.held.count
-    console.say("rows seen:   \(own.rows) in \(batches) \(batches == 1 ? "batch" : "batches")")
+    let counted = own.lineage.effectiveRows
+    console.say(
+      "rows seen:   \(own.rows) in \(batches) \(batches == 1 ? "batch" : "batches")"
+        + (counted < Double(own.rows) - 1e-6 ? ", which count as \(readable(counted))" : ""))
     if missing.isEmpty {
       if model.likelihood.hasNoise {
         console.say("noise:       \(readable(own.noiseDeviations)) (standard deviation, target's units)")
@@ -180,6 +183,16 @@ struct Inspect: ParsableCommand {
       console.say(
         "row sketch:  fingerprints of \(sketch.rate < 1 ? "a sample of " : "")\(kept) \(kept == 1 ? "row" : "rows"): whoever has one of these rows can "
           + "tell that it was seen (fit --no-row-sketch keeps none)")
+    }
+    if let sketch = own.drift?.inputs {
+      let (all, exact) = (sketch.columns.count, sketch.columns.count { $0.isDiscrete })
+      console.say(
+        "column sketch: "
+          + [
+            exact < all ? "31 values or fewer of \(exact > 0 ? "\(all - exact) of \(all)" : "each of \(all)") columns" : "",
+            exact > 0 ? "all different values of \(exact) columns" : "",
+          ].filter { !$0.isEmpty }.joined(separator: ", ")
+          + ", with the shares of rows between them, each column for itself (fit --no-column-sketch keeps none)")
     }
     if let inputs = own.inputs {
       let (all, exact) = (inputs.levels.count, inputs.isDiscrete.count { $0 })

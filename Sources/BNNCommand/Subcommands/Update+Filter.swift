@@ -14,6 +14,7 @@ extension Update {
     _ file: PosteriorFile, output: String, _ console: Console, started: Date
   ) throws -> UpdateSummary {
     let prior = file.posterior
+    if drift.onDrift == DriftOptions.temper { try prior.checkTempers() }
     let keeps = data == "-" || filter.saveEvery != nil
     var options = levels.apply(to: tables.options)
     options.isStream = keeps
@@ -33,16 +34,18 @@ extension Update {
     } catch {
       console.clearProgress()
       guard keeps, stream.rows > 0 else { throw error }
+      _ = try stream.judge(reader, nil)
       try stream.save(reader)
       throw stream.explained(error)
     }
     console.clearProgress()
     remark(on: reader, console)
+    let test = try stream.judge(reader, console)
     let saved = try stream.save(reader)
     return UpdateSummary(
       action: "update", posterior: saved.posterior, report: saved.report, output: output, bytes: saved.bytes,
       seconds: Date().timeIntervalSince(started),
-      repeated: allowRepeatedData ? nil : try prior.repeatedRows(stream.batch, file: reader.file, console))
+      repeated: allowRepeatedData ? nil : try prior.repeatedRows(stream.batch, file: reader.file, console), drift: test)
   }
 }
 
@@ -56,6 +59,7 @@ private final class FilterStream: @unchecked Sendable {
   private var update: SequentialUpdate
   private var summary: BatchSummary
   private var timeRange: [String]?
+  private var drift: DriftTest?
   /// Digest of what is in the output, once this update has written it; its rows.
   private var written: (digest: String, rows: Int)?
   /// What was there before; nil for nothing.
@@ -83,6 +87,7 @@ private final class FilterStream: @unchecked Sendable {
   /// Absorbs rows and, when it is time, writes the posterior; the rows so far.
   func absorb(_ block: Dataset, _ reader: DatasetReader) throws -> Int {
     try lock.withLock {
+      if summary.sample == nil { summary.sample = RowSample(of: reader) }
       try update.absorb(
         features: block.featureMatrix, targets: block.targetMatrix, weights: block.weights,
         threads: command.global.workers)
@@ -96,6 +101,24 @@ private final class FilterStream: @unchecked Sendable {
   private func note(_ reader: DatasetReader) {
     summary.finish(reader)
     timeRange = reader.timeRange.map { [$0.first, $0.last] }
+  }
+
+  /// Whether all rows are like those before them; takes back what was saved on the way where that is to end the update. Without a
+  /// console the verdict is for the lineage only.
+  func judge(_ reader: DatasetReader, _ console: Console?) throws -> DriftTest? {
+    try lock.withLock {
+      note(reader)
+      drift = try summary.sample.flatMap {
+        try file.posterior.driftTest(update, $0, threads: command.global.workers)
+      }
+      do {
+        if let console { try command.drift.judge(drift, file: reader.file, console) }
+      } catch {
+        takeBack()
+        throw error
+      }
+      return drift
+    }
   }
 
   @discardableResult
@@ -145,9 +168,10 @@ private final class FilterStream: @unchecked Sendable {
           number: prior.lineage.count + 1, action: "update", rows: summary.rows, rowDigest: summary.digest.description,
           method: Method.kalman.rawValue, settings: settings, logEvidence: report.logEvidence,
           seed: command.global.seed, version: libraryVersion, parent: file.digest, label: command.destination.label,
-          timeRange: timeRange)
+          timeRange: timeRange, drift: drift?.record)
       ]
     next.rowSketch = prior.rowSketch.map { $0.with(summary.sketch) }
+    if let sample = summary.sample { next.drift?.inputs?.add(sample, prior.schema) }
     let (bytes, digest) = try PosteriorFile.encode(next)
     if command.destination.inPlace { try refuseChanged(command.posterior, since: written?.digest ?? file.digest) }
     try AtomicFile.write(bytes, to: output, replacing: command.destination.replaces || written != nil)

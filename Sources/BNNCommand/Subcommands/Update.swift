@@ -19,6 +19,7 @@ struct Update: ParsableCommand {
   @Flag(name: .long, help: "Absorb rows that the lineage says were absorbed before.")
   var allowRepeatedData = false
 
+  @OptionGroup var drift: DriftOptions
   @OptionGroup var keeping: SiteOptions
   @OptionGroup var noise: NoiseOptions
   @OptionGroup var filter: FilterOptions
@@ -55,6 +56,19 @@ struct Update: ParsableCommand {
       return try filterRows(file, output: output, console, started: started)
     }
     try filter.refuseUnused()
+    if filter.forgetting != nil || drift.onDrift == DriftOptions.temper {
+      guard filter.forgetting == nil || drift.onDrift != DriftOptions.temper else {
+        throw CommandFailure.usage(
+          "--forgetting says what earlier rows count, and --on-drift temper would choose it", remedy: "give one of them"
+        )
+      }
+      guard properties.method == nil || properties.method == prior.model.methodName else {
+        throw CommandFailure.usage(
+          "earlier rows cannot be made to count less in an update that becomes one of --method \(properties.method ?? "")",
+          remedy: "update once with --forgetting, then with --method")
+      }
+      try prior.checkTempers()
+    }
     let isMeanField = prior.model.method == .meanField || properties.method == Method.meanField.rawValue
     if !isMeanField { try variational.refuseUnused() }
     let pointMethod = PointOptions.method(properties.method, of: prior)
@@ -67,14 +81,14 @@ struct Update: ParsableCommand {
     let isLaplace = prior.model.method == .laplace && !isMeanField && pointMethod == nil
     // How many rows there are is known when they are read; the choice between second-order steps and Adam can wait.
     var update =
-      try pointSettings.map { 
+      try pointSettings.map {
         try SequentialUpdate(
           point: $0, of: prior, keepingNoise: noise.keepNoise, training: training.settings(point.optimizer))
       }
       ?? (isMeanField
         ? SequentialUpdate(meanField: prior, keepingSite: keeping.keepSites, keepingNoise: noise.keepNoise)
         : SequentialUpdate(
-          prior, moving: !stays, keepingSite: keeping.keepSites, keepingNoise: noise.keepNoise))
+          prior, moving: !stays, keepingSite: keeping.keepSites, keepingNoise: noise.keepNoise, countingApart: true))
     let summary = try absorb(
       reader, into: &update, threads: global.workers, console: console, sketch: prior.batchSketch)
     var settings = tables.lineageSettings(summary, levels)
@@ -82,12 +96,19 @@ struct Update: ParsableCommand {
     if isAllowed { settings[UpdateSetting.repeatedData] = "true" }
     settings.merge(keeping.lineage) { $1 }
     settings.merge(noise.lineage) { $1 }
+    let test = try summary.sample.flatMap { try prior.driftTest(update, $0, threads: global.workers) }
+    try drift.judge(test, file: data, console)
     if isLaplace {
       update.training = training.settings(
         rows: summary.rows, products: prior.model.network.map { Network($0).productsPerRow } ?? 0)
       settings.merge(TrainingOptions.lineage(update.training)) { $1 }
     }
     if isMeanField { update.training = training.settings(variational) }
+    let chosen = drift.tempers(test) ? try update.powerByEvidence(threads: global.workers, seed: global.seed) : nil
+    if let power = filter.forgetting ?? chosen, power < 1 {
+      update = try update.tempering(by: power, threads: global.workers)
+      settings[UpdateSetting.forgetting] = "\(power)"
+    }
     var (next, report) = try update.finish(
       threads: global.workers, seed: global.seed, progress: { _, message in console.progress(message) })
     console.clearProgress()
@@ -108,9 +129,10 @@ struct Update: ParsableCommand {
           settings: settings,
           logEvidence: report.logEvidence, seed: global.seed, version: libraryVersion, parent: file.digest,
           label: destination.label, subspaceShare: report.subspaceShare,
-          timeRange: reader.timeRange.map { [$0.first, $0.last] })
+          timeRange: reader.timeRange.map { [$0.first, $0.last] }, drift: test?.record)
       ]
     next.rowSketch = prior.rowSketch.map { $0.with(summary.sketch) }
+    if let sample = summary.sample { next.drift?.inputs?.add(sample, prior.schema) }
     let (bytes, _) = try PosteriorFile.encode(next)
     if destination.inPlace { try refuseChanged(posterior, since: file.digest) }
     try AtomicFile.write(bytes, to: output, replacing: destination.replaces)
@@ -125,7 +147,8 @@ struct Update: ParsableCommand {
     return UpdateSummary(
       action: "update", posterior: next, report: report, output: output, bytes: bytes.count,
       seconds: Date().timeIntervalSince(started),
-      repeated: isAllowed || allowRepeatedData ? nil : try prior.repeatedRows(summary, file: data, console))
+      repeated: isAllowed || allowRepeatedData ? nil : try prior.repeatedRows(summary, file: data, console),
+      drift: test)
   }
 
   /// Whether the rows were absorbed before, which is refused unless it is allowed.

@@ -1,6 +1,12 @@
 import BNNDatasets
 import BNNPosteriors
 
+#if canImport(Glibc)
+  import Glibc
+#elseif canImport(Musl)
+  import Musl
+#endif
+
 extension LineageEntry {
   /// Whether nothing was there before it: a network was trained, or came trained.
   public var isFirst: Bool { action == "fit" || action == "import" }
@@ -14,10 +20,24 @@ extension LineageEntry {
   public static let shardEntries = "shard_entries"
   public static let shardDigests = "shard_digests"
   /// Settings of a filter's update under which earlier rows count less after it than before.
-  static let discounts = ["forgetting", "process_noise"]
+  static let discounts = [forgetting, "process_noise"]
+  /// What earlier rows count since an update, once or (of a filter) before each of its rows.
+  public static let forgetting = "forgetting"
 }
 
 extension Collection where Element == LineageEntry {
+  /// What all rows count as: those before an update with `--forgetting` that many times (of a filter once a row).
+  public var effectiveRows: Double {
+    reduce(0.0) { sum, entry in
+      guard !entry.merges else { return sum }
+      guard !entry.forgets else { return Swift.max(0, sum - Double(entry.rows)) }
+      let factor = entry.settings[LineageEntry.forgetting].flatMap(Double.init) ?? 1
+      guard entry.method == Method.kalman.rawValue, factor < 1 else { return sum * factor + Double(entry.rows) }
+      let all = pow(factor, Double(entry.rows))
+      return sum * all + (1 - all) / (1 - factor)
+    }
+  }
+
   /// The entries whose rows the posterior holds: each `forget` takes the newest of its digest before it away.
   public var held: [LineageEntry] { settled.held }
 

@@ -46,6 +46,13 @@ extension Posterior {
     guard memory == nil else {
       throw UpdateError.unsuitable("a posterior that keeps rows (--memory) cannot forget a batch")
     }
+    let kept = Set(sites.map(\.number))
+    let oldest = entries.filter { !kept.contains($0.number) }.map(\.number).min() ?? .max
+    if let since = lineage.first(where: { $0.number > oldest && $0.settings[LineageEntry.forgetting] != nil }) {
+      throw UpdateError.unsuitable(
+        "update \(since.number) made these rows count less, and what they said was not kept apart (--keep-sites): it cannot be told from "
+          + "the rows any more")
+    }
     guard model.method != .linear, entries.contains(where: \.isFirst) else { return }
     guard !model.method.keepsCurvature else {
       throw UpdateError.unsuitable(

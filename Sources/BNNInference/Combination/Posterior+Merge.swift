@@ -119,7 +119,8 @@ struct Merge: Sendable {
       }
     }
     result.rowSketch = rowSketch
-    let order: [Certificate.Update] = [.exact, .approximate, .reconstructed]
+    result.drift?.inputs = inputSketch
+    let order: [Certificate.Update] = [.exact, .tempered, .approximate, .reconstructed]
     let worst = shards.map { order.firstIndex(of: $0.certificate.update) ?? 0 }.max() ?? 0
     result.certificate.update = order[max(worst, order.firstIndex(of: start.certificate.update) ?? 0)]
     return result
@@ -135,6 +136,13 @@ struct Merge: Sendable {
     }
     sum.remove(before, times: shards.count - 1)
     return sum
+  }
+
+  /// How the columns of all rows are spread; nil where one of them keeps nothing of it, or other places.
+  private var inputSketch: InputSketch? {
+    let own = shards.compactMap { $0.drift?.inputs }
+    guard own.count == shards.count, start.rows == 0 || start.drift?.inputs != nil else { return nil }
+    return InputSketch.merged(own, prior: start.drift?.inputs)
   }
 
   /// Says in the certificate how the merge was done.

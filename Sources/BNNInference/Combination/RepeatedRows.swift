@@ -1,12 +1,6 @@
 import BNNDatasets
 import BNNProbability
 
-#if canImport(Glibc)
-  import Glibc
-#elseif canImport(Musl)
-  import Musl
-#endif
-
 /// About how many rows of a batch were absorbed before, judged by what the earlier rows repeat of each other: real tables hold
 /// duplicates, so that honest halves of one share rows.
 ///
@@ -46,7 +40,10 @@ public struct RepeatedRows: Sendable, Equatable {
     func size(_ count: Int, _ rule: FloatingPointRoundingRule) -> Int { Int((Double(count) / group).rounded(rule)) }
     let (m1, m2) = (size(n1, .down), size(n2, .down))
     let (k1, k2) = (min(m1, size(twins, .up)), min(m2, size(repeated, .down)))
-    pValue = n1 > 0 && k2 > 0 ? try Self.upperTail(k2, of: m2, total: k1 + k2, population: m1 + m2) : 1
+    pValue =
+      n1 > 0 && k2 > 0
+      ? try Distributions.hypergeometricUpperTail(k2, draws: m2, marked: k1 + k2, population: m1 + m2)
+      : 1
   }
 
   public var isSurprising: Bool { pValue < Self.threshold }
@@ -55,19 +52,5 @@ public struct RepeatedRows: Sendable, Equatable {
   private static func meanGroup(_ counts: [UInt64: Int]) -> Double {
     let rows = counts.values.reduce(0, +)
     return rows > 0 ? counts.values.reduce(0.0) { $0 + Double($1 * $1) } / Double(rows) : 1
-  }
-
-  /// P(X ≥ k) of the hypergeometric distribution: `draws` of a population in which `total` are marked.
-  static func upperTail(_ k: Int, of draws: Int, total: Int, population: Int) throws -> Double {
-    func logChoose(_ n: Int, _ k: Int) throws -> Double {
-      try SpecialFunctions.logGamma(Double(n + 1)) - SpecialFunctions.logGamma(Double(k + 1))
-        - SpecialFunctions.logGamma(Double(n - k + 1))
-    }
-    let all = try logChoose(population, draws)
-    var sum = 0.0
-    for x in max(k, draws + total - population)..<(min(draws, total) + 1) {
-      sum += exp(try logChoose(total, x) + logChoose(population - total, draws - x) - all)
-    }
-    return min(1, sum)
   }
 }

@@ -67,7 +67,7 @@ extension LinearStatistics {
   func columnScales(intercept: Bool) -> (center: [Double], scale: [Double]) {
     let first = intercept ? 1 : 0
     let a = array.array
-    let n = Double(observations)
+    let n = effectiveObservations
     var centers: [Double] = []
     var scales: [Double] = []
     for j in first..<(weights + responses) {

@@ -6,7 +6,9 @@ extension PosteriorDifference.OfMember {
   private static var divergenceLimit: Int { 3000 }
 
   /// Two Laplace posteriors as Gaussians over the weights that are uncertain.
-  init(_ thetaP: [Double], _ p: LaplaceState, _ thetaQ: [Double], _ q: LaplaceState) throws {
+  init(
+    _ thetaP: [Double], _ p: LaplaceState, _ thetaQ: [Double], _ q: LaplaceState, _ names: [String]
+  ) throws {
     self.init()
     let (factorP, factorQ) = (try p.factored(), try q.factored())
     let (sdP, sdQ) = (
@@ -23,6 +25,12 @@ extension PosteriorDifference.OfMember {
       if scale > 0 { maxRelMean = max(maxRelMean, difference / scale) }
     }
     for (a, b) in zip(sdP, sdQ) { maxRelSd = max(maxRelSd, Self.relative(a, b)) }
+    let first = p.chosen.lowerBound == 0 ? 0 : before
+    // Of a network that is linearised the weights stay and the displacement moves.
+    let moved = zip(p.displacement ?? thetaP, q.displacement ?? thetaQ).map { $0 - $1 }
+    for j in sdP.indices {
+      explain(abs(moved[first + j]), sdP[j], sdQ[j], names[first + j])
+    }
     if let a = p.noiseVariance, let b = q.noiseVariance {
       maxRelSd = max(maxRelSd, Self.relative(a.squareRoot(), b.squareRoot()))
     }

@@ -164,12 +164,12 @@ extension Posterior {
 
   /// The posterior after a batch.
   func updated(
-    by rows: LaplaceRows, followsNoise: Bool, training: TrainingSettings, threads: Int, seed: UInt64,
+    by rows: LaplaceRows, followsNoise: Bool, power: Double = 1, training: TrainingSettings, threads: Int, seed: UInt64,
     progress: @escaping @Sendable (Double, String) -> Void
   ) throws -> (posterior: Posterior, report: UpdateReport) {
     let root = RandomStream(seed: seed).split(UInt64(lineage.count))
     let before = self
-    let terms = earlierTerms(followsNoise: followsNoise)
+    let terms = earlierTerms(followsNoise: followsNoise).map { $0 * power }
     guard rows.rows > 0 else {
       return (before, UpdateReport(rows: 0, logEvidence: 0, logEvidenceTotal: meanLogEvidence))
     }

@@ -81,12 +81,18 @@ struct PredictiveScale {
     return best.gain >= best.error ? best.scale : safest.scale
   }
 
-  /// N(m₋ᵢ, S₋ᵢ) of every row.
-  static func cavities(_ moments: OutputMoments, _ y: Matrix, _ likelihood: any Likelihood) -> [OutputGaussian] {
+  /// N(m₋ᵢ, S₋ᵢ) of every row; `weights` of the rows, nil for 1.
+  static func cavities(
+    _ moments: OutputMoments, _ y: Matrix, _ likelihood: any Likelihood, weights: [Double]? = nil
+  ) -> [OutputGaussian] {
     let f = moments.mean
     let c = f.columns
-    let gradients = likelihood.gradients(outputs: f, targets: y)
-    let roots = likelihood.curvatureRoots(outputs: f, targets: y)
+    var gradients = likelihood.gradients(outputs: f, targets: y)
+    var roots = likelihood.curvatureRoots(outputs: f, targets: y)
+    if let weights {
+      for i in weights.indices { for a in 0..<c { gradients[i, a] *= weights[i] } }
+      for s in roots.indices { _ = roots[s].scaleRows(by: weights[...]) }
+    }
     return (0..<f.rows).map { i in
       let own = moments.row(i)
       var curvature = Matrix(rows: c, columns: c)

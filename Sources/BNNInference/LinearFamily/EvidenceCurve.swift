@@ -48,7 +48,7 @@ public struct EvidenceCurve: Sendable {
     squares = reduction.singularValues.map { $0 * $0 }
     projections = reduction.projections[0].map { $0 * $0 }
     residual = system.residualSquares
-    count = Double(system.observations - f)
+    count = system.effectiveObservations - Double(f)
     constant = Self.constant(system, unpenalised: lead)
     self.noise = noise
   }
@@ -88,11 +88,11 @@ public struct EvidenceCurve: Sendable {
     _ system: LinearSystem, unpenalised f: Int, noise: NoisePrior, volume: Double, squares: Double
   ) throws -> Double {
     try logEvidence(
-      constant(system, unpenalised: f) + volume, count: Double(system.observations - f), noise: noise, squares: squares)
+      constant(system, unpenalised: f) + volume, count: system.effectiveObservations - Double(f), noise: noise, squares: squares)
   }
 
   private static func constant(_ system: LinearSystem, unpenalised f: Int) -> Double {
-    0.5 * system.logWeights - 0.5 * Double(system.observations) * 1.837_877_066_409_345_3
+    0.5 * system.logWeights - 0.5 * system.effectiveObservations * 1.837_877_066_409_345_3
       - (0..<f).reduce(0) { $0 + log(abs(system.root[$1, $1])) }
   }
 

@@ -96,7 +96,7 @@ public enum LinearFormation {
     switch noise {
     case .known(let variance): belief = .known(variance: variance)
     case .inverseGamma(let shape, let rate):
-      let a = shape + 0.5 * Double(system.observations - f)
+      let a = shape + 0.5 * (system.effectiveObservations - Double(f))
       let b = rate + 0.5 * squares
       guard a > 0, b > 0 else { return nil }
       belief = .inverseGamma(shape: a, rate: b)
@@ -138,9 +138,9 @@ public enum LinearFormation {
     let factor = try TriangularFactor(upper: system.root)
     let signs = (0..<p).map { system.root[$0, $0] < 0 ? -1.0 : 1.0 }
     let mean = factor.backSolve(zip(signs, system.rightHandSide).map { $0 * $1 })
-    let spare = Double(system.observations - p)
+    let spare = system.effectiveObservations - Double(p)
     var evidence =
-      0.5 * system.logWeights - 0.5 * Double(system.observations) * 1.837_877_066_409_345_3
+      0.5 * system.logWeights - 0.5 * system.effectiveObservations * 1.837_877_066_409_345_3
       - 0.5 * factor.logDeterminant
     let belief: NoiseBelief
     switch noise {

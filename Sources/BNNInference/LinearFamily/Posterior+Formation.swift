@@ -58,7 +58,7 @@ extension Posterior {
       responses.append(response)
       let units = unitTerms(response: c, member: k, ratio: response.ratio)
 
-      let added = Double(own.observations - earlier.statistics.observations)
+      let added = own.effectiveObservations - earlier.statistics.effectiveObservations
       let scale = before.unitTerms(response: c, member: k, ratio: response.ratio).perRow * added
       if earlier.statistics.observations == 0 {
         let improper = basis.unpenalised > 0 || response.ratio == 0
@@ -119,7 +119,7 @@ extension Posterior {
   /// What turns ℓ in normalised units into target units: a density per row, and the measure of flat weights.
   private func unitTerms(response c: Int, member k: Int, ratio: Double) -> (total: Double, perRow: Double) {
     let statistics = members[k].statistics
-    let n = Double(statistics.observations)
+    let n = statistics.effectiveObservations
     if let root = members[k].outputRoot {
       // n·C whitened rows; Σ over outputs of log(s_c L_cc), shared evenly among them.
       let outputs = root.rows
@@ -155,10 +155,15 @@ extension Posterior {
       let units = LastLayerBasis.weights(of: Network(model.networkOrEmpty)) - 1
       return (0..<units).map { "hidden unit \($0)" } + ["bias"]
         + (model.method == .parallelBranch ? model.schema.features : [])
-    case .laplace, .kalman, .meanField, .point: return (0..<members[0].theta.count).map { "weight \($0)" }
-    case .tangent, .movingTangent:
-      let word = model.subspace == nil ? "weight" : "direction"
-      return (0..<members[0].statistics.weights).map { "\(word) \($0)" }
+    case .tangent where model.subspace != nil:
+      return (0..<members[0].statistics.weights).map { "direction \($0)" }
+    case .tangent, .movingTangent, .laplace, .kalman, .meanField, .point:
+      return Network(model.networkOrEmpty).tensors.flatMap { name, shape in
+        let each = shape.dropFirst().reduce(1, *)
+        return (0..<shape.reduce(1, *)).map { j in
+          name + (shape.count == 1 ? "[\(j)]" : "[\(j / each),\(j % each)]")
+        }
+      }
     }
   }
 }
