@@ -113,7 +113,8 @@ struct BNNUpdate: ParsableCommand {
       """,
     version: libraryVersion,
     subcommands: [
-      Fit.self, Update.self, Predict.self, Evaluate.self, Inspect.self, Diagnose.self, Diff.self, MergeCommand.self, Forget.self,
+      Fit.self, Update.self, Predict.self, Evaluate.self, Inspect.self, Diagnose.self, Diff.self, MergeCommand.self,
+      Forget.self,
       Compare.self, Import.self, Export.self, Demo.self,
     ],
     defaultSubcommand: Update.self)

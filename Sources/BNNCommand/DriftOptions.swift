@@ -9,7 +9,7 @@ struct DriftOptions: ParsableArguments {
     name: .long,
     help: """
       Where the new rows are not like the earlier ones (one test of their scatter and level about the predictions and of every \
-      input column, with at most 1 % false alarms in all): warn; fail, which writes nothing and ends with exit 2; or temper, which makes \
+      input column, at a level of 1 % in all): warn; fail, which writes nothing and ends with exit 2; or temper, which makes \
       all earlier rows count less, by the new ones' evidence (linear family and laplace).
       """)
   var onDrift = "warn"

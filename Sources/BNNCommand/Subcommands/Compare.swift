@@ -111,7 +111,8 @@ struct Compare: ParsableCommand {
     let rows = splits[0].first.count + splits[0].second.count
     let problem = ComparisonProblem(
       schema: schema, network: network, likelihood: likelihood, rule: rule, prior: model.prior,
-      training: training.settings(rows: splits[0].first.count, products: Network(network).productsPerRow), members: model.members,
+      training: training.settings(rows: splits[0].first.count, products: Network(network).productsPerRow),
+      members: model.members,
       batches: stream, size: { try PosteriorFile.encode($0).bytes.count })
     let chosen = try chosen(problem, rows: rows, console)
     let found = try Comparison(problem, methods: chosen).run(

@@ -316,7 +316,8 @@ struct Fit: ParsableCommand {
       try Posterior.network(
         spec, method: chosen, schema: schema, features: rows.featureMatrix, targets: rows.targetMatrix,
         weights: rows.weights, normalisation: Normalisation.fit(rows, rule: rule, targetKind: schema.targetKind),
-        standardised: rule != .none, prior: prior, training: training.settings(rows: rows.rows, products: Network(spec).productsPerRow),
+        standardised: rule != .none, prior: prior,
+        training: training.settings(rows: rows.rows, products: Network(spec).productsPerRow),
         members: members, subspace: subspace, seed: global.seed, threads: global.workers,
         progress: { _, message in console?.progress(message) })
     }

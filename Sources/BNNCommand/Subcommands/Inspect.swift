@@ -186,10 +186,11 @@ struct Inspect: ParsableCommand {
     }
     if let sketch = own.drift?.inputs {
       let (all, exact) = (sketch.columns.count, sketch.columns.count { $0.isDiscrete })
+      let amounts = exact > 0 ? "\(all - exact) of \(all)" : "each of \(all)"
       console.say(
         "column sketch: "
           + [
-            exact < all ? "31 values or fewer of \(exact > 0 ? "\(all - exact) of \(all)" : "each of \(all)") columns" : "",
+            exact < all ? "31 values or fewer of \(amounts) columns" : "",
             exact > 0 ? "all different values of \(exact) columns" : "",
           ].filter { !$0.isEmpty }.joined(separator: ", ")
           + ", with the shares of rows between them, each column for itself (fit --no-column-sketch keeps none)")

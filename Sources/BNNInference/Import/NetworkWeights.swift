@@ -85,7 +85,8 @@ public struct NetworkWeights: Sendable, Equatable {
     let inputs =
       file.input?.shape?.count ?? first.flatMap { $0.shape.count == 2 ? $0.shape[1] : nil }
       ?? file.input?.columns?.count ?? 1
-    try self.init(own, names: names, NetworkSpec(inputs: max(1, inputs), image: file.input?.shape, layers: layers), norms)
+    try self.init(
+      own, names: names, NetworkSpec(inputs: max(1, inputs), image: file.input?.shape, layers: layers), norms)
   }
 
   private init(
@@ -272,7 +273,8 @@ extension Posterior {
   /// What the inputs of `plainWeights` must be made to go through first, (x − center)/scale; nil where the weights hold it.
   public var plainInputScaling: (center: [Double], scale: [Double])? {
     let own = (normalisation.featureCenter, normalisation.featureScale)
-    guard model.network?.layers.first?.isDense == false, own.0.contains(where: { $0 != 0 }) || own.1.contains(where: { $0 != 1 })
+    guard model.network?.layers.first?.isDense == false,
+      own.0.contains(where: { $0 != 0 }) || own.1.contains(where: { $0 != 1 })
     else { return nil }
     return own
   }

@@ -42,7 +42,9 @@ struct FilterNoise: Sendable, Equatable {
 
   /// The weak prior of the linear family.
   static var weak: FilterNoise {
-    guard case .inverseGamma(let shape, let rate) = NoisePrior.weak else { preconditionFailure("the weak prior is one") }
+    guard case .inverseGamma(let shape, let rate) = NoisePrior.weak else {
+      preconditionFailure("the weak prior is one")
+    }
     return FilterNoise(shape: shape, rate: rate)
   }
 

@@ -82,7 +82,9 @@ extension LaplaceEngine {
     if settings.isLinearised {
       own = newton(objective, before, from: moving)
     } else if let epochs = training.epochs {
-      guard let network = loss as? NetworkLoss<Scalar> else { preconditionFailure("minibatches are of the network itself") }
+      guard let network = loss as? NetworkLoss<Scalar> else {
+        preconditionFailure("minibatches are of the network itself")
+      }
       own = MinibatchTraining(epochs: epochs, batchSize: training.batchSize, learningRate: training.learningRate)
         .minimise(objective, of: network, from: start, stream: seed.split(2), progress: report)
     } else {
