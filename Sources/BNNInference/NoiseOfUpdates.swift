@@ -29,10 +29,10 @@ extension Posterior {
         ? "Prior precision and noise are those of the first batch." : "The prior precision is that of the first batch."
   }
 
-  /// Says in the certificate that this update left the noise as it was.
-  mutating func noteKeptNoise() {
-    guard model.likelihood.hasNoise, model.prior.noise == .auto else { return }
+  /// Says in the certificate whether the last update left a noise that rows had estimated as it was.
+  mutating func noteNoise(kept: Bool) {
     let reason = "The last update kept the noise that was estimated before it."
-    if !certificate.reasons.contains(reason) { certificate.reasons.append(reason) }
+    certificate.reasons.removeAll { $0 == reason }
+    if kept, model.likelihood.hasNoise, model.prior.noise == .auto { certificate.reasons.append(reason) }
   }
 }

@@ -283,7 +283,7 @@ public struct SequentialUpdate: Sendable {
   ) throws -> (posterior: Posterior, report: UpdateReport) {
     if keepsSite { try before.checkKeepsSites() }
     if var result = try finishedGaussian(threads: threads, seed: seed, progress: progress) {
-      if rows > 0, keepsNoise { result.posterior.noteKeptNoise() }
+      if rows > 0 { result.posterior.noteNoise(kept: keepsNoise) }
       // What was kept apart is in the structure of its method.
       if result.posterior.model.method != before.model.method { result.posterior.sites = [] }
       if keepsSite, rows > 0 { result.posterior = try result.posterior.keepingSite(after: before) }

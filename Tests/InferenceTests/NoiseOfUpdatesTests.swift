@@ -201,6 +201,10 @@ import Testing
       #expect(try noise(next) == noise(first))
       #expect(next.certificate.reasons.joined().contains("kept the noise"))
     }
+    // The certificate says it of the last update only.
+    let kept = try Self.absorb(SequentialUpdate(first, keepingNoise: true), 30..<60).posterior
+    let later = try Self.absorb(SequentialUpdate(kept), 60..<90).posterior
+    #expect(try noise(later) != noise(first) && !later.certificate.reasons.joined().contains("kept the noise"))
     // A later batch would take what was kept apart for relative to another noise.
     let second = try Self.absorb(SequentialUpdate(first, keepingSite: true), 30..<60).posterior
     #expect(try noise(Self.absorb(SequentialUpdate(second), 60..<90).posterior) == noise(first))
