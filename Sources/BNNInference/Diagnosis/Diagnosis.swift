@@ -114,7 +114,7 @@ extension Posterior {
     } else {
       effective = members[m].responses.map(\.effectiveWeights).max() ?? 0
     }
-    let n = lineage.isEmpty ? Double(rows) : lineage.effectiveRows
+    let n = countedRows
     let count = posterior.count
     var findings = [
       Finding(
@@ -194,7 +194,7 @@ extension Posterior {
   /// −log(sd₂/sd₁)/log(N₂/N₁), the mean over weights whose spread was below half of the prior's.
   private func contraction(since earlier: Posterior) throws -> [Finding] {
     _ = try PosteriorDifference(earlier, self)
-    let (before, now) = (earlier.lineage.effectiveRows, lineage.effectiveRows)
+    let (before, now) = (earlier.countedRows, countedRows)
     guard now > before, before > 0, let first = try earlier.variances(member: 0), let second = try variances(member: 0)
     else {
       throw UpdateError.unsuitable("the earlier posterior has not seen fewer rows, or one of them has no spread yet")
