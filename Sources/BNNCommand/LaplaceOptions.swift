@@ -8,8 +8,8 @@ struct LaplaceOptions: ParsableArguments {
   @Option(
     name: .long,
     help: """
-      laplace: full, block (every layer), kronecker, low-rank (directions and a diagonal) or diagonal (default: full up to \
-      2,000 weights, then kronecker); kalman: full, low-rank or diagonal (then low-rank); mean-field is diagonal.
+      laplace: full, block (every layer), kronecker, kronecker-eigenvalue (exact second moments in the eigenvectors of the \
+      Kronecker factors), low-rank (directions and a diagonal) or diagonal (default: full up to 2,000 weights, then kronecker); kalman: full, low-rank or diagonal (then low-rank); mean-field is diagonal.
       """)
   var structure: String?
 
@@ -28,7 +28,7 @@ struct LaplaceOptions: ParsableArguments {
   @Option(name: .long, help: "laplace and kalman: directions of a low-rank structure.")
   var rank = LowRankCurvature.defaultRank
 
-  @Option(name: .long, help: "laplace only: Kronecker products kept of a layer, at most; further batches are joined.")
+  @Option(name: .long, help: "laplace with a Kronecker structure: batches kept apart in a layer, at most; further ones are joined.")
   var products = 8
 
   @Option(
@@ -36,14 +36,15 @@ struct LaplaceOptions: ParsableArguments {
     help: """
       laplace, kalman and mean-field: what has a prior precision of its own, chosen by the evidence: network (one for all), \
       layer, or weight (automatic relevance determination: weights that D1 does not need are held at zero; neither with \
-      mean-field nor with kronecker).
+      mean-field nor with kronecker or kronecker-eigenvalue).
       """)
   var priorPer = PriorScope.network.rawValue
 
   @Option(
     name: .long,
     help: """
-      laplace with Kronecker products: how the windows of a convolution become one product, expand (each as a row) or reduce (their       mean).
+      laplace with a Kronecker structure: how the windows of a convolution become one product, expand (each as a row) or \
+      reduce (their mean).
       """)
   var weightSharing = WeightSharing.expand.rawValue
 
@@ -116,10 +117,10 @@ struct LaplaceOptions: ParsableArguments {
       throw CommandFailure.usage(words, remedy: "use --method laplace")
     }
     let sharing = WeightSharing(rawValue: weightSharing) ?? .expand
-    guard sharing == .expand || own == .kronecker else {
+    guard sharing == .expand || own.keepsBatches else {
       throw CommandFailure.usage(
-        "--weight-sharing is of Kronecker products, and the structure is \(own.rawValue)",
-        remedy: "leave it out, or use --structure kronecker")
+        "--weight-sharing is of Kronecker structures, and the structure is \(own.rawValue)",
+        remedy: "leave it out, or use --structure kronecker or kronecker-eigenvalue")
     }
     if method == .point, isUsed {
       throw CommandFailure.usage(
@@ -184,7 +185,7 @@ struct LaplaceOptions: ParsableArguments {
       words += ["--curvature", kind.name]
     }
     if settings.structure == .lowRank { words += ["--rank", String(settings.rank)] }
-    if settings.structure == .kronecker { words += ["--products", String(settings.products)] }
+    if settings.structure.keepsBatches { words += ["--products", String(settings.products)] }
     if settings.sharing != .expand { words += ["--weight-sharing", settings.sharing.rawValue] }
     if settings.priorScope != .network { words += ["--prior-per", settings.priorScope.rawValue] }
     return words

@@ -120,7 +120,9 @@ struct UpdateSummary {
     }
     if let error = report.compressionError, error > 0 {
       console.say(
-        "the batches' Kronecker products are solved as the single product nearest to their sum, which misses "
+        (posterior.model.laplace?.structure == .kronecker
+          ? "the batches' Kronecker products are solved as the single product nearest to their sum, which misses "
+          : "the batches' curvatures are solved as one in one Kronecker basis, which misses ")
           + "\(readable(100 * error)) % of it")
     }
     if let missing = try? posterior.unidentifiedNames(), !missing.isEmpty {

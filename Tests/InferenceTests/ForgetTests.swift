@@ -173,7 +173,7 @@ import Testing
   }
 
   /// Of a Gaussian over a network's weights by its site only: the last batch exactly, to the rounding of its solves.
-  @Test(arguments: [CurvatureStructure.full, .block, .diagonal, .kronecker]) func gaussiansBySite(
+  @Test(arguments: [CurvatureStructure.full, .block, .diagonal, .kronecker, .kroneckerEigenvalue]) func gaussiansBySite(
     _ structure: CurvatureStructure
   ) throws {
     var gen = Gen(seed: 3)

@@ -77,7 +77,7 @@ import Testing
   /// With the hidden layer held and rows of head 0 alone in D1, rows of head 1 say nothing of head 0's outputs: their means
   /// stay to rounding, and for the full structure head 1 gets the posterior that D2 alone gives outputs of their own. The
   /// optimum of that (a convex problem) is found here by Newton's method, with 4 numbers an output.
-  @Test(arguments: [CurvatureStructure.full, .block, .kronecker, .lowRank, .diagonal])
+  @Test(arguments: CurvatureStructure.allCases)
   func anotherHeadStays(_ structure: CurvatureStructure) throws {
     let first = try Self.fit(
       Self.rows(60, head: Self.groups[0], seed: 1), heads: Self.groups,

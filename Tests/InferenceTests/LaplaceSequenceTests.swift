@@ -100,7 +100,7 @@ struct LaplaceSequenceTests {
   }
 
   /// 10·K·√P·ε·cond: with K = 4 batches, five weights and normal inputs of 90 rows (condition below 10) some 2e-13.
-  @Test(arguments: [CurvatureStructure.full, .block, .kronecker])
+  @Test(arguments: [CurvatureStructure.full, .block, .kronecker, .kroneckerEigenvalue])
   func batchesAreTheUnion(_ structure: CurvatureStructure) throws {
     let expected = try ClosedForm(Self.rows.x, Self.rows.y)
     var (posterior, report) = try fit(0..<30, structure)

@@ -260,8 +260,8 @@ struct MeanFieldLinearTests {
     #expect(posterior.model.method == .meanField && posterior.model.laplace?.structure == .diagonal)
     #expect(posterior.certificate.update == .approximate)
     #expect(try #require(report.variational).divergence > 0)
-    // One Kronecker product holds a layer of one noise whole only where all rows weigh alike.
-    if structure == .full || structure == .block || (structure == .kronecker && shape != .weighted) {
+    // One matrix in a Kronecker basis holds a layer of one noise whole only where all rows weigh alike.
+    if structure == .full || structure == .block || (structure.keepsBatches && shape != .weighted) {
       #expect(relativeDifference(found.mean, oracle.theta(oracle.exact.mean)) < tolerance)
       #expect(relativeDifference(found.precision, oracle.theta(oracle.exact.precision)) < tolerance)
     }

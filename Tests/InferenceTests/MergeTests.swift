@@ -220,7 +220,7 @@ import Testing
   }
 
   /// Networks with hidden layers: precisions add in every structure that can tell what a shard added.
-  @Test(arguments: [CurvatureStructure.full, .block, .diagonal, .kronecker]) func precisionsAdd(
+  @Test(arguments: [CurvatureStructure.full, .block, .diagonal, .kronecker, .kroneckerEigenvalue]) func precisionsAdd(
     _ structure: CurvatureStructure
   ) throws {
     var gen = Gen(seed: 3)

@@ -83,7 +83,7 @@ import Testing
 
   /// The first fit ends within 1e-9 of its own fixed point and every update within 1e-9·γ/n (`LaplaceEngine.update`): after two
   /// 1e-8 is a decade of room.
-  @Test(arguments: [CurvatureStructure.full, .block, .kronecker])
+  @Test(arguments: [CurvatureStructure.full, .block, .kronecker, .kroneckerEigenvalue])
   func laplaceIsTheUnion(_ structure: CurvatureStructure) throws {
     var design = Matrix(rows: 90, columns: Self.d + 1, repeating: 1)
     for i in 0..<90 { for j in 0..<Self.d { design[i, j] = Self.rows.x[i, j] } }

@@ -40,7 +40,7 @@ enum Kind: String, CaseIterable, Sendable {
   case linear, linearTwoTargets, origin, flat, notIdentified, empty, knownNoise, lastLayer, parallelBranch, tangent
   case tangentTwoOutputs
   case members, knownNoiseNetwork, unstandardised, subspace, subspaceTwoOutputs, moving
-  case laplaceFull, laplaceBlock, laplaceKronecker, laplaceLowRank, laplaceDiagonal, lastLayerLaplace, tangentOfClasses
+  case laplaceFull, laplaceBlock, laplaceKronecker, laplaceEigenvalue, laplaceLowRank, laplaceDiagonal, lastLayerLaplace, tangentOfClasses
   case weightPrecisions, classHeads
   case meanField, meanFieldLastLayer, meanFieldAfterLaplace, point, pointAfterLaplace
 
@@ -144,6 +144,8 @@ enum Kind: String, CaseIterable, Sendable {
     case .laplaceFull: result = try laplace(LaplaceSettings(), schema, x, y, seed: seed)
     case .laplaceBlock: result = try laplace(LaplaceSettings(structure: .block), schema, x, y, seed: seed)
     case .laplaceKronecker: result = try laplace(LaplaceSettings(structure: .kronecker), schema, x, y, seed: seed)
+    case .laplaceEigenvalue:
+      result = try laplace(LaplaceSettings(structure: .kroneckerEigenvalue), schema, x, y, seed: seed)
     case .laplaceLowRank: result = try laplace(LaplaceSettings(structure: .lowRank, rank: 3), schema, x, y, seed: seed)
     case .laplaceDiagonal: result = try laplace(LaplaceSettings(structure: .diagonal), schema, x, y, seed: seed)
     case .weightPrecisions:

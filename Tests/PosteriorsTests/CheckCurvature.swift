@@ -40,6 +40,16 @@ func checkCurvature<Scalar: BLASScalar>(
   #expect(restored == curvature, here)
 }
 
+extension AnyCurvature {
+  /// Rows of one batch, in as many passes as the structure needs.
+  mutating func absorbBatch(_ pass: (inout AnyCurvature) -> Void) {
+    pass(&self)
+    guard var second = secondPass() else { return }
+    pass(&second)
+    self = second
+  }
+}
+
 /// The rank of low-rank structures in tests.
 let testRank = 4
 

@@ -35,12 +35,14 @@ import Testing
     if structure == .lowRank {
       first.with(type) { curvature.absorb($0) }
     } else {
-      var piece = curvature
-      first[0..<7].with(type) { curvature.absorb($0) }
-      first[7..<7].with(type) { curvature.absorb($0) }
-      first[7..<22].with(type) { piece.absorb($0) }
-      first[22..<23].with(type) { piece.absorb($0) }
-      curvature.add(piece)
+      curvature.absorbBatch { own in
+        var piece = own
+        first[0..<7].with(type) { own.absorb($0) }
+        first[7..<7].with(type) { own.absorb($0) }
+        first[7..<22].with(type) { piece.absorb($0) }
+        first[22..<23].with(type) { piece.absorb($0) }
+        own.add(piece)
+      }
     }
     // The low-rank part's directions are as far off as rounding moves eigenvectors; the gaps here are wide.
     for prior in Self.priors(layers, structure, &gen) {
@@ -57,12 +59,12 @@ import Testing
 
     let second = RandomFactors(&gen, layers: layers, rows: 11, roots: 3)
     var batch = AnyCurvature(structure, layers: layers)
-    second.with(type) { batch.absorb($0, weight: 0.7) }
+    batch.absorbBatch { own in second.with(type) { own.absorb($0, weight: 0.7) } }
     curvature.append(batch)
     dense = Naive.sum(dense, try CurvatureTwin.project(second, on: structure, rank: testRank), weight: 0.7)
     sums += 33 * positions
-    if structure == .kronecker {
-      // The list is exact; the factor is of its nearest product, which has tests of its own.
+    if structure.keepsBatches {
+      // The list is exact; the factor is of one matrix near to it, which has tests of its own.
       var columns: [Double] = []
       for j in 0..<dense.rows { columns += curvature.times(Matrix.identity(dense.rows).column(j)) }
       let bound = 4 * Double(sums) * rounding(of: type)
@@ -103,13 +105,13 @@ import Testing
     let all = RandomFactors(&gen, layers: layers, rows: 3_500, roots: 2)
     // Nine weights: no direction of these is dropped.
     var whole = AnyCurvature(structure, layers: layers, rank: 9)
-    all.with(Double.self) { whole.absorb($0) }
+    whole.absorbBatch { own in all.with(Double.self) { own.absorb($0) } }
     let dense = try CurvatureTwin.project(all, on: structure, rank: 9)
     var columns: [Double] = []
     for j in 0..<9 { columns += whole.times(Matrix.identity(9).column(j)) }
     #expect(relativeDifference(columns, dense.storage) <= 7_000 * epsilon)
     var single = AnyCurvature(structure, layers: layers, rank: 9)
-    all.with(Float.self) { single.absorb($0) }
+    single.absorbBatch { own in all.with(Float.self) { own.absorb($0) } }
     // Sums of 1,536 in single precision: their rounding is a random walk, and 7,000 units its worst case.
     #expect(relativeDifference(single.diagonal, Naive.diagonal(of: dense)) <= 100 * rounding(of: Float.self))
 
@@ -154,15 +156,15 @@ import Testing
   }
 
   /// A posterior of the last layer alone is a curvature of that layer: its block of all layers' in the block structures.
-  @Test(arguments: [CurvatureStructure.block, .kronecker, .diagonal])
+  @Test(arguments: [CurvatureStructure.block, .kronecker, .kroneckerEigenvalue, .diagonal])
   func aSubsetOfLayersIsTheirBlock(_ structure: CurvatureStructure) throws {
     var gen = Gen(seed: 5)
     let layers = Self.networks[3]
     let factors = RandomFactors(&gen, layers: layers, rows: 20, roots: 1)
     var all = AnyCurvature(structure, layers: layers)
     var last = AnyCurvature(structure, layers: Array(layers.suffix(1)))
-    factors.with(Double.self) { all.absorb($0) }
-    factors.last(1).with(Double.self) { last.absorb($0) }
+    all.absorbBatch { own in factors.with(Double.self) { own.absorb($0) } }
+    last.absorbBatch { own in factors.last(1).with(Double.self) { own.absorb($0) } }
     let range = layers.ranges[2]
     let x = gen.normals(layers.parameterCount)
     #expect(last.times(Array(x[range])) == Array(all.times(x)[range]))
@@ -188,7 +190,8 @@ import Testing
     let factor = try curvature.factored(prior: .layers([4, 4]))
     #expect(factor.marginalVariances.allSatisfy { ($0 - 0.25).magnitude <= 4 * epsilon })
     // One row says nothing of most directions.
-    RandomFactors(&gen, layers: layers, rows: 1, roots: 1).with(Double.self) { curvature.absorb($0) }
+    let one = RandomFactors(&gen, layers: layers, rows: 1, roots: 1)
+    curvature.absorbBatch { own in one.with(Double.self) { own.absorb($0) } }
     if structure != .diagonal {
       #expect(throws: LinearAlgebraError.self) { try curvature.factored(prior: .layers([0, 0])) }
     }
@@ -203,7 +206,7 @@ import Testing
       factors.deltas[0][3] = bad
       factors.deltas[1][3] = bad
       var curvature = AnyCurvature(structure, layers: layers)
-      factors.with(Double.self) { curvature.absorb($0) }
+      curvature.absorbBatch { own in factors.with(Double.self) { own.absorb($0) } }
       #expect(throws: LinearAlgebraError.self) { try curvature.factored(prior: .layers([1, 1])) }
     }
   }
@@ -215,6 +218,8 @@ import Testing
     // 3 pairs of outputs with 10 pairs of inputs, and 8 × 8 twice.
     #expect(CurvatureStructure.block.numbersHeld(layers: layers) == 158)
     #expect(CurvatureStructure.kronecker.numbersHeld(layers: layers) == 48)
+    // A basis and moments, and those of the factor.
+    #expect(CurvatureStructure.kroneckerEigenvalue.numbersHeld(layers: layers) == 56)
     #expect(CurvatureStructure.lowRank.numbersHeld(layers: layers, rank: 3) == 64)
     #expect(CurvatureStructure.diagonal.numbersHeld(layers: layers) == 16)
     let wide = [LayerShape(inputs: 784, outputs: 100)]
@@ -223,7 +228,7 @@ import Testing
   }
 
   @Test func kroneckerTakesNoPrecisionOfEveryWeight() async {
-    #expect(CurvatureStructure.allCases.filter { !$0.takesWeightPrecisions } == [.kronecker])
+    #expect(CurvatureStructure.allCases.filter { !$0.takesWeightPrecisions } == [.kronecker, .kroneckerEigenvalue])
     await #expect(processExitsWith: .failure) {
       let layers = [LayerShape(inputs: 1, outputs: 1)]
       _ = try KroneckerCurvature(layers: layers).factored(prior: .weights([1, 1]))

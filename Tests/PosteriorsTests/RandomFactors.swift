@@ -127,6 +127,21 @@ enum CurvatureTwin {
         let n = Double(factors.rows * (sharing == .expand ? factors.layers[l].positions : 1))
         return pairs[l].g[j, h] * pairs[l].a[k, m] / n
       }
+    case .kroneckerEigenvalue:
+      let bases = try factors.layers.indices.map { l in
+        let (a, g) = pair(factors, l, sharing)
+        return (u: try SymmetricEigen(of: a).vectors, v: try SymmetricEigen(of: g).vectors)
+      }
+      let moments = bases.enumerated().map { l, basis in Self.moments(factors, l, u: basis.u, v: basis.v) }
+      return blocks(factors.layers) { l, j, k, h, m in
+        // Entry by entry of Σ_ab s_ab (v_a ⊗ u_b)(v_a ⊗ u_b)ᵀ.
+        let (u, v) = bases[l]
+        var sum = 0.0
+        for a in 0..<v.rows {
+          for b in 0..<u.rows { sum += moments[l][a, b] * v[a, j] * u[b, k] * v[a, h] * u[b, m] }
+        }
+        return sum
+      }
     case .lowRank:
       let eigen = try SymmetricEigen(of: dense)
       var leading = Matrix(rows: dense.rows, columns: dense.rows)
@@ -160,6 +175,26 @@ enum CurvatureTwin {
       }
     }
     return (a, g)
+  }
+
+  /// Σᵢ Σₛ (vₐᵀ J_is u_b)² over the rows of a layer, J = Σₜ δₜx̃ₜᵀ.
+  static func moments(_ factors: RandomFactors, _ l: Int, u: Matrix, v: Matrix) -> Matrix {
+    let layer = factors.layers[l]
+    var sum = Matrix(rows: v.rows, columns: u.rows)
+    for i in 0..<factors.rows {
+      for s in 0..<factors.roots {
+        for a in 0..<v.rows {
+          for b in 0..<u.rows {
+            let value = (0..<layer.positions).reduce(0.0) { total, t in
+              total + Naive.dot(Array(v.row(a)), factors.delta(l, root: s, i, t))
+                * Naive.dot(Array(u.row(b)), factors.augmented(l, i, t))
+            }
+            sum[a, b] += value * value
+          }
+        }
+      }
+    }
+    return sum
   }
 
   /// The place of output j's weight on input k (or its bias, k = inputs) in θ.

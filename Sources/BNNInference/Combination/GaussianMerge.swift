@@ -41,8 +41,8 @@ extension Merge {
       guard let added = own.curvature.increment(since: before.curvature) else {
         throw UpdateError.unsuitable(
           "\(names[k]) cannot be merged: what it has added since the prior cannot be told from a "
-            + (before.curvature.structure == .kronecker
-              ? "sum of Kronecker products in which batches were joined"
+            + (before.curvature.structure.keepsBatches
+              ? "sum over batches in which some were joined"
               : "\(before.curvature.structure.rawValue) structure"))
       }
       state.curvature.append(added)
@@ -65,7 +65,7 @@ extension Merge {
 }
 
 extension LaplaceState {
-  /// Λ⁻¹b and log det Λ, refined where the factor is of the product nearest to a sum of Kronecker products.
+  /// Λ⁻¹b and log det Λ, refined where the factor is of one matrix near to a sum over batches.
   ///
   /// - Throws: `UpdateError.notAPosterior` when Λ is not positive definite.
   func solved(_ b: [Double]) throws -> (x: [Double], logDeterminant: Double) {

@@ -162,7 +162,7 @@ extension Posterior {
       for site in sites where numbers.contains(site.number) {
         guard case .gaussian(let part) = site.parts[m], let curvature = state.curvature.removing(part.curvature) else {
           throw UpdateError.unsuitable(
-            "the batch's Kronecker products were joined to others': it cannot be told from them any more")
+            "the batch's curvature was joined to others': it cannot be told from them any more")
         }
         state.curvature = curvature
         state.logEvidence -= part.logEvidence

@@ -24,7 +24,7 @@ extension Posterior {
         let curvature = own.curvature.increment(since: earlier.curvature)
       else {
         throw UpdateError.unsuitable(
-          "what this batch said cannot be kept apart: it was joined to other Kronecker products, or the structure changed with it"
+          "what this batch said cannot be kept apart: its curvature was joined to another's, or the structure changed with it"
         )
       }
       let moving = Network(spec).parameterRange(ofLayers: own.chosen)

@@ -108,7 +108,7 @@ extension Posterior {
     case .full: return isSingle ? try make(FullBelief<Float>.self) : try make(FullBelief<Double>.self)
     case .diagonal: return isSingle ? try make(DiagonalBelief<Float>.self) : try make(DiagonalBelief<Double>.self)
     case .lowRank: return isSingle ? try make(LowRankBelief<Float>.self) : try make(LowRankBelief<Double>.self)
-    case .block, .kronecker:
+    case .block, .kronecker, .kroneckerEigenvalue:
       throw UpdateError.unsuitable("the filter has no \(state.curvature.structure.rawValue) precision")
     }
   }

@@ -16,15 +16,24 @@ protocol BatchLoss: Sendable {
   func evaluate(_ theta: [Double]) -> (value: Double, gradient: [Double])
   /// f at θ, n × C.
   func outputs(_ theta: [Double]) -> Matrix
-  /// Σ over rows of the curvature at θ in the structure of `empty`, for the layers `chosen`.
-  func curvature(
-    _ theta: [Double], kind: CurvatureKind, chosen: Range<Int>, empty: AnyCurvature, stream: RandomStream
+  /// One pass of `empty` over the rows, with their curvature at θ, for the layers `chosen`.
+  func absorbed(
+    _ theta: [Double], kind: CurvatureKind, chosen: Range<Int>, into empty: AnyCurvature, stream: RandomStream
   ) -> AnyCurvature
   /// The loss of some of the rows, each counting `weight` times as much.
   func sampled(_ indices: [Int], weight: Double) -> Self
 }
 
 extension BatchLoss {
+  /// Σ over rows of the curvature at θ in the structure of `empty`, for the layers `chosen`.
+  func curvature(
+    _ theta: [Double], kind: CurvatureKind, chosen: Range<Int>, empty: AnyCurvature, stream: RandomStream
+  ) -> AnyCurvature {
+    let first = absorbed(theta, kind: kind, chosen: chosen, into: empty, stream: stream)
+    guard let second = first.secondPass() else { return first }
+    return absorbed(theta, kind: kind, chosen: chosen, into: second, stream: stream)
+  }
+
   /// The generalised Gauss–Newton matrix of neighbouring layers at θ, dense.
   func fullCurvature(_ theta: [Double], _ chosen: Range<Int>) -> Matrix {
     let sum = curvature(

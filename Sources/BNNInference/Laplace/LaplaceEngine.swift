@@ -85,7 +85,7 @@ struct LaplaceEngine<Scalar: BLASScalar>: Sendable {
     var logEvidence: Double
     /// Seconds of each part.
     var timings = Timings()
-    /// ‖H − its nearest Kronecker product‖/‖H‖ (Frobenius), what solves instead of the list of products; 0 for others.
+    /// ‖H − what solves instead of its list of batches‖/‖H‖ (Frobenius); 0 for structures without one.
     var compressionError = 0.0
     /// √((θ₂ − θ₁)ᵀΛ₁(θ₂ − θ₁)): how far the batch moved the mean, in standard deviations of the posterior before it.
     var shift: Double

@@ -9,13 +9,13 @@ public struct LaplaceSettings: Codable, Sendable, Equatable {
   public var curvature: CurvatureKind
   /// Directions of a low-rank structure.
   public var rank: Int
-  /// Kronecker products that a layer's sum is kept as, at most; batches beyond are joined to the nearest.
+  /// Terms that a layer's sum over batches is kept as by a Kronecker structure, at most; batches beyond are joined.
   public var products: Int
   /// What has a prior precision of its own.
   public var priorScope: PriorScope
   /// Whether the network is linearised at its weights of D1, where every update is a convex problem.
   public var isLinearised: Bool
-  /// Of Kronecker products; nil is to expand.
+  /// Of Kronecker structures; nil is to expand.
   private var weightSharing: WeightSharing?
 
   /// How layers that use their weights several times become Kronecker products.

@@ -54,8 +54,8 @@ struct NetworkLoss<Scalar: BLASScalar>: BatchLoss {
     return Matrix(rows: y.rows, columns: network.outputs, storage: parts.flatMap { $0 })
   }
 
-  func curvature(
-    _ theta: [Double], kind: CurvatureKind, chosen: Range<Int>, empty: AnyCurvature, stream: RandomStream
+  func absorbed(
+    _ theta: [Double], kind: CurvatureKind, chosen: Range<Int>, into empty: AnyCurvature, stream: RandomStream
   ) -> AnyCurvature {
     let own = theta.map { Scalar($0) }
     let runs = segmented(y.rows)

@@ -227,7 +227,7 @@ extension Posterior {
         logEvidenceTotal: result.meanLogEvidence,
         distanceToOptimum: variational ? nil : made.map(\.state.distanceToOptimum).max(),
         shift: made.map(\.shift).max(), timings: made.reduce(into: Timings()) { $0.takeSlowest($1.timings) },
-        compressionError: model.laplace?.structure == .kronecker ? made.map(\.compressionError).max() : nil,
+        compressionError: model.laplace?.structure.keepsBatches == true ? made.map(\.compressionError).max() : nil,
         curvatureDrift: drift,
         dispersion: made.compactMap { $0.pearson?.dispersion(share: Double(batch.rows) / Double(result.rows)) }
           .max { $0.value < $1.value }, variational: variationalReport(made, rows: batch.rows))
@@ -305,6 +305,10 @@ extension Posterior {
     case .block: reasons.append("The precision keeps no dependence between layers.")
     case .kronecker:
       reasons.append("The precision of every layer is a sum of Kronecker products, and keeps none between layers.")
+    case .kroneckerEigenvalue:
+      reasons.append(
+        "The precision of every layer is a sum of diagonals in the eigenvectors of Kronecker products, and keeps none between "
+          + "layers.")
     case .lowRank: reasons.append("The precision keeps \(settings.rank) directions and a diagonal.")
     case .diagonal: reasons.append("The precision keeps no dependence between weights.")
     }

@@ -54,8 +54,8 @@ struct TangentLoss: BatchLoss {
   }
 
   /// At the outputs of the linearised network, with the derivatives at θ₁.
-  func curvature(
-    _ theta: [Double], kind: CurvatureKind, chosen: Range<Int>, empty: AnyCurvature, stream: RandomStream
+  func absorbed(
+    _ theta: [Double], kind: CurvatureKind, chosen: Range<Int>, into empty: AnyCurvature, stream: RandomStream
   ) -> AnyCurvature {
     var total = empty
     let all = pieces

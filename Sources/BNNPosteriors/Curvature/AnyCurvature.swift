@@ -5,6 +5,7 @@ public enum AnyCurvature: Sendable, Equatable {
   case full(FullCurvature)
   case block(BlockCurvature)
   case kronecker(KroneckerCurvature)
+  case kroneckerEigenvalue(KroneckerEigenvalueCurvature)
   case lowRank(LowRankCurvature)
   case diagonal(DiagonalCurvature)
 
@@ -17,6 +18,8 @@ public enum AnyCurvature: Sendable, Equatable {
     case .full: self = .full(FullCurvature(layers: layers))
     case .block: self = .block(BlockCurvature(layers: layers))
     case .kronecker: self = .kronecker(KroneckerCurvature(layers: layers, sharing: sharing))
+    case .kroneckerEigenvalue:
+      self = .kroneckerEigenvalue(KroneckerEigenvalueCurvature(layers: layers, sharing: sharing))
     case .lowRank: self = .lowRank(LowRankCurvature(layers: layers, rank: rank))
     case .diagonal: self = .diagonal(DiagonalCurvature(layers: layers))
     }
@@ -31,6 +34,9 @@ public enum AnyCurvature: Sendable, Equatable {
     case .full: self = .full(try FullCurvature(layers: layers, tensors: tensors))
     case .block: self = .block(try BlockCurvature(layers: layers, tensors: tensors))
     case .kronecker: self = .kronecker(try KroneckerCurvature(layers: layers, sharing: sharing, tensors: tensors))
+    case .kroneckerEigenvalue:
+      self = .kroneckerEigenvalue(
+        try KroneckerEigenvalueCurvature(layers: layers, sharing: sharing, tensors: tensors))
     case .lowRank: self = .lowRank(try LowRankCurvature(layers: layers, rank: rank, tensors: tensors))
     case .diagonal: self = .diagonal(try DiagonalCurvature(layers: layers, tensors: tensors))
     }
@@ -42,6 +48,7 @@ public enum AnyCurvature: Sendable, Equatable {
     case .full(let own): own
     case .block(let own): own
     case .kronecker(let own): own
+    case .kroneckerEigenvalue(let own): own
     case .lowRank(let own): own
     case .diagonal(let own): own
     }
@@ -52,17 +59,26 @@ public enum AnyCurvature: Sendable, Equatable {
   public var diagonal: [Double] { value.diagonal }
   public var tensors: [CurvatureTensor] { value.tensors }
 
-  /// The list of products compressed to `pairs` a layer, and the relative error of that; other structures have none and
-  /// stay as they are.
-  public func compressed(to pairs: Int) throws(LinearAlgebraError) -> (curvature: AnyCurvature, relativeError: Double) {
-    guard case .kronecker(let own) = self else { return (self, 0) }
-    let (curvature, error) = try own.compressed(to: pairs)
-    return (.kronecker(curvature), error)
+  /// The list of batches compressed to `count` a layer, and the relative error of that; structures that have none stay as
+  /// they are.
+  public func compressed(to count: Int) throws(LinearAlgebraError) -> (curvature: AnyCurvature, relativeError: Double) {
+    switch self {
+    case .kronecker(let own):
+      let (curvature, error) = try own.compressed(to: count)
+      return (.kronecker(curvature), error)
+    case .kroneckerEigenvalue(let own):
+      let (curvature, error) = try own.compressed(to: count)
+      return (.kroneckerEigenvalue(curvature), error)
+    default: return (self, 0)
+    }
   }
 
   public mutating func absorb<Scalar: BLASScalar>(_ factors: [LayerFactors<Scalar>], weight: Double = 1) {
     modify { $0.absorb(factors, weight: weight) }
   }
+
+  /// See `Curvature.secondPass`.
+  public func secondPass() -> AnyCurvature? { value.secondPass().map { AnyCurvature($0) } }
 
   /// Rows of the same batch, in the same structure.
   public mutating func add(_ piece: AnyCurvature) { modify { $0.add(erased: piece.value) } }
@@ -85,10 +101,15 @@ public enum AnyCurvature: Sendable, Equatable {
     var own = value
     self = .diagonal(DiagonalCurvature(layers: []))
     body(&own)
+    self = AnyCurvature(own)
+  }
+
+  private init(_ own: any Curvature) {
     switch own {
     case let own as FullCurvature: self = .full(own)
     case let own as BlockCurvature: self = .block(own)
     case let own as KroneckerCurvature: self = .kronecker(own)
+    case let own as KroneckerEigenvalueCurvature: self = .kroneckerEigenvalue(own)
     case let own as LowRankCurvature: self = .lowRank(own)
     case let own as DiagonalCurvature: self = .diagonal(own)
     default: preconditionFailure("a case holds a curvature of its structure")

@@ -8,6 +8,8 @@ public enum CurvatureStructure: String, Codable, CaseIterable, Sendable {
   case block
   /// Every layer's as a sum of Kronecker products.
   case kronecker
+  /// Every layer's as a sum of matrices that are diagonal in the eigenvectors of Kronecker products.
+  case kroneckerEigenvalue = "kronecker-eigenvalue"
   /// Leading directions of all weights and a diagonal.
   case lowRank = "low-rank"
   /// Every weight by itself.
@@ -17,7 +19,10 @@ public enum CurvatureStructure: String, Codable, CaseIterable, Sendable {
 extension CurvatureStructure {
   /// Whether the prior may have a precision of its own for every weight. Not under Kronecker products: A ⊗ G + diag δ has
   /// no decomposition that does not form it.
-  public var takesWeightPrecisions: Bool { self != .kronecker }
+  public var takesWeightPrecisions: Bool { !keepsBatches }
+
+  /// Whether batches stay apart in a list, and what solves is of one matrix near to their sum.
+  public var keepsBatches: Bool { self == .kronecker || self == .kroneckerEigenvalue }
 
   /// The numbers that a curvature of one batch and its factor hold together, 8 bytes each: what to refuse a network by
   /// before anything is allocated.
@@ -35,6 +40,7 @@ extension CurvatureStructure {
         return total + (layer.positions == 1 ? n * (n + 1) * o * (o + 1) / 4 : 0) + 2 * n * n * o * o
       }
     case .kronecker: sum { n, o in 2 * n * n + 2 * o * o + n * o }
+    case .kroneckerEigenvalue: sum { n, o in 2 * n * n + 2 * o * o + 2 * n * o }
     case .lowRank: (2 * Double(rank) + 2) * p
     case .diagonal: 2 * p
     }
@@ -47,8 +53,9 @@ extension CurvatureStructure {
 /// This is the side that adds; `factored` gives the side that solves. A new structure is one new file and a case of
 /// `AnyCurvature`.
 ///
-/// A value that has seen nothing absorbs the rows of one batch, in as many calls as it takes; pieces of one batch that
-/// were absorbed apart are put together by `add`, batches by `append`. Only Kronecker products tell the two apart.
+/// A value that has seen nothing absorbs the rows of one batch, in as many calls as it takes, and its `secondPass`, if there is
+/// one, absorbs them all once more; pieces of one batch (and one pass) that were absorbed apart are put together by `add`, batches by
+/// `append`. Only Kronecker structures tell the two apart.
 public protocol Curvature: Sendable, Equatable {
   associatedtype Factor: CurvatureFactor
   static var structure: CurvatureStructure { get }
@@ -57,6 +64,9 @@ public protocol Curvature: Sendable, Equatable {
   /// H ← H + weight·Σᵢ Σₛ of the rows' outer products, projected on the structure. One element per layer, all of the same
   /// rows and roots; weight ≥ 0.
   mutating func absorb<Scalar: BLASScalar>(_ factors: [LayerFactors<Scalar>], weight: Double)
+  /// Of no rows, to absorb all rows of the batch once more and then take this one's place, where the directions in which
+  /// the structure is diagonal follow from all of them; nil where one pass is enough.
+  func secondPass() -> Self?
   /// H ← H + piece, rows of the same batch.
   mutating func add(_ piece: Self)
   /// H ← H + batch, rows of another batch, whose curvature was taken at other weights.
@@ -81,6 +91,7 @@ public protocol Curvature: Sendable, Equatable {
 
 extension Curvature {
   public mutating func append(_ batch: Self) { add(batch) }
+  public func secondPass() -> Self? { nil }
 }
 
 /// The solving side: Λ = H + prior, positive definite.

@@ -3,15 +3,19 @@ import BNNLinearAlgebra
 /// Curvature with a part of it taken out, in the structures where that is again one of the structure.
 extension AnyCurvature {
   /// What this curvature has gained since an earlier one that is a part of it; nil where the structure does not tell: low rank,
-  /// and Kronecker products once batches were joined to the nearest.
+  /// and Kronecker structures once batches were joined to the nearest.
   public func increment(since earlier: AnyCurvature) -> AnyCurvature? {
-    guard case .kronecker(let own) = self, case .kronecker(let before) = earlier else { return removing(earlier) }
-    var result = KroneckerCurvature(layers: own.layers, sharing: own.sharing)
-    for (l, pairs) in own.pairs.enumerated() {
-      guard pairs.starts(with: before.pairs[l]) else { return nil }
-      result.pairs[l] = Array(pairs.dropFirst(before.pairs[l].count))
+    switch (self, earlier) {
+    case (.kronecker(var own), .kronecker(let before)):
+      guard let pairs = own.pairs.dropping(start: before.pairs) else { return nil }
+      own.pairs = pairs
+      return .kronecker(own)
+    case (.kroneckerEigenvalue(var own), .kroneckerEigenvalue(let before)):
+      guard let terms = own.terms.dropping(start: before.terms) else { return nil }
+      own.terms = terms
+      return .kroneckerEigenvalue(own)
+    default: return removing(earlier)
     }
-    return .kronecker(result)
   }
 
   /// Without a batch that was appended; nil as for `increment`.
@@ -24,14 +28,35 @@ extension AnyCurvature {
       result.append(negative)
       return result
     case (.kronecker(var own), .kronecker(let batch)):
-      for l in own.pairs.indices {
-        for pair in batch.pairs[l] {
-          guard let place = own.pairs[l].firstIndex(of: pair) else { return nil }
-          own.pairs[l].remove(at: place)
-        }
-      }
+      guard let pairs = own.pairs.removing(batch.pairs) else { return nil }
+      own.pairs = pairs
       return .kronecker(own)
+    case (.kroneckerEigenvalue(var own), .kroneckerEigenvalue(let batch)):
+      guard let terms = own.terms.removing(batch.terms) else { return nil }
+      own.terms = terms
+      return .kroneckerEigenvalue(own)
     default: return nil
     }
+  }
+}
+
+/// Every layer's list of batches.
+extension Array {
+  /// What comes after lists that these begin with; nil if they do not.
+  fileprivate func dropping<Term: Equatable>(start: [[Term]]) -> [[Term]]? where Element == [Term] {
+    guard zip(self, start).allSatisfy({ $0.starts(with: $1) }) else { return nil }
+    return zip(self, start).map { own, first in [Term](own.dropFirst(first.count)) }
+  }
+
+  /// Without what others hold; nil if it is not there.
+  fileprivate func removing<Term: Equatable>(_ other: [[Term]]) -> [[Term]]? where Element == [Term] {
+    var result = self
+    for l in indices {
+      for term in other[l] {
+        guard let place = result[l].firstIndex(of: term) else { return nil }
+        result[l].remove(at: place)
+      }
+    }
+    return result
   }
 }

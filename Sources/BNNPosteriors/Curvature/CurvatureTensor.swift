@@ -1,3 +1,5 @@
+import BNNLinearAlgebra
+
 /// Numbers of a curvature under their name in a file. A symmetric matrix is its upper triangle, row after row.
 public struct CurvatureTensor: Sendable, Equatable {
   public var name: String
@@ -18,6 +20,8 @@ public enum CurvatureTensorError: Error, Equatable, Sendable, CustomStringConver
   case unexpected(name: String)
   /// A value that is not finite, or a negative one on a diagonal, which no sum of squares has.
   case value(name: String, index: Int)
+  /// Rows that should be orthonormal.
+  case notOrthonormal(name: String)
 
   public var description: String {
     switch self {
@@ -27,6 +31,7 @@ public enum CurvatureTensorError: Error, Equatable, Sendable, CustomStringConver
     case .unexpected(let name): "the curvature of these layers has no tensor \"\(name)\", but the file does"
     case .value(let name, let index):
       "entry \(index) of tensor \"\(name)\" is not finite, or negative on a diagonal: no data give such a curvature"
+    case .notOrthonormal(let name): "the rows of tensor \"\(name)\" are no eigenvectors: they are not orthonormal"
     }
   }
 }
@@ -64,6 +69,17 @@ struct CurvatureTensors {
     let sum = SymmetricSum(packed: packed, dimension: n)
     for i in 0..<n where sum[i, i] < 0 { throw .value(name: name, index: i * n - i * (i - 1) / 2) }
     return sum
+  }
+
+  /// Orthonormal rows, as the eigenvectors of a symmetric matrix are to some n units of rounding. O(n³).
+  mutating func takeOrthonormal(_ name: String, dimension n: Int) throws(CurvatureTensorError) -> Matrix {
+    let rows = Matrix(rows: n, columns: n, storage: try take(name, shape: [n, n]).values)
+    let gram = Matrix.product(rows, rows, transposeB: true)
+    let tolerance = 1e-10 * Double(max(1, n))
+    for i in 0..<n {
+      for j in 0..<n where !(abs(gram[i, j] - (i == j ? 1 : 0)) <= tolerance) { throw .notOrthonormal(name: name) }
+    }
+    return rows
   }
 
   func end() throws(CurvatureTensorError) {

@@ -179,6 +179,13 @@ struct KroneckerPair: Sendable, Equatable {
     deltas.add(gramOf: start, count: factors.roots * rows, columns: deltas.dimension, weight: weight)
   }
 
+  /// Of A and of G/n.
+  func eigen() throws(LinearAlgebraError) -> (inputs: SymmetricEigen, deltas: SymmetricEigen) {
+    var mean = deltas
+    mean.scale(by: 1 / rows)
+    return (try SymmetricEigen(of: inputs.upper), try SymmetricEigen(of: mean.upper))
+  }
+
   mutating func add(_ other: KroneckerPair) {
     inputs.add(other.inputs)
     deltas.add(other.deltas)

@@ -1,42 +1,40 @@
 import BNNLinearAlgebra
 
-/// A = Σ λᵢuᵢuᵢᵀ and G/n = Σ μⱼvⱼvⱼᵀ of every layer: H_l + δ_l has the eigenvalues λᵢμⱼ + δ_l, so one decomposition serves
-/// every prior precision.
+/// Every layer's H_l diagonal in a Kronecker basis, with the entries s ≥ 0: H_l + δ_l has the eigenvalues s + δ_l, so one
+/// decomposition serves every prior precision. Of A = Σ λᵢuᵢuᵢᵀ and G/n = Σ μⱼvⱼvⱼᵀ they are μⱼλᵢ.
 struct KroneckerSpectrum: PriorSweep {
-  struct Layer: Sendable {
-    /// λ and the u as rows.
-    var inputs: SymmetricEigen
-    /// μ and the v as rows.
-    var deltas: SymmetricEigen
-    var inputValues: [Double]
-    var deltaValues: [Double]
+  struct Layer: Sendable, Equatable {
+    var basis: KroneckerBasis
+    /// s, outputs × (inputs + 1).
+    var values: Matrix
 
-    /// μⱼλᵢ + δ, outputs × (inputs + 1).
+    /// s + δ.
     func eigenvalues(_ precision: Double) -> Matrix {
-      Matrix(
-        rows: deltaValues.count, columns: inputValues.count,
-        storage: deltaValues.flatMap { mu in inputValues.map { mu * $0 + precision } })
+      Matrix(rows: values.rows, columns: values.columns, storage: values.storage.map { $0 + precision })
     }
   }
 
   let layers: [LayerShape]
   let spectra: [Layer]
 
+  init(layers: [LayerShape], spectra: [Layer]) { (self.layers, self.spectra) = (layers, spectra) }
+
   /// Of a curvature with at most one pair a layer.
   init(_ curvature: KroneckerCurvature) throws(LinearAlgebraError) {
-    layers = curvature.layers
     var spectra: [Layer] = []
-    for (layer, pairs) in zip(layers, curvature.pairs) {
+    for (layer, pairs) in zip(curvature.layers, curvature.pairs) {
       precondition(pairs.count <= 1, "only a single product has a decomposition")
       var (a, g) = (SymmetricEigen(zeroOfOrder: layer.inputs + 1), SymmetricEigen(zeroOfOrder: layer.outputs))
-      if let pair = pairs.first, pair.rows > 0 {
-        var deltas = pair.deltas
-        deltas.scale(by: 1 / pair.rows)
-        (a, g) = (try SymmetricEigen(of: pair.inputs.upper), try SymmetricEigen(of: deltas.upper))
-      }
-      spectra.append(Layer(inputs: a, deltas: g, inputValues: Self.positive(a), deltaValues: Self.positive(g)))
+      if let pair = pairs.first, pair.rows > 0 { (a, g) = try pair.eigen() }
+      let inputs = Self.positive(a)
+      spectra.append(
+        Layer(
+          basis: KroneckerBasis(inputs: a.vectors, deltas: g.vectors),
+          values: Matrix(
+            rows: layer.outputs, columns: layer.inputs + 1,
+            storage: Self.positive(g).flatMap { mu in inputs.map { mu * $0 } })))
     }
-    self.spectra = spectra
+    self.init(layers: curvature.layers, spectra: spectra)
   }
 
   /// Eigenvalues of a sum of squares; those that rounding cannot tell from zero are zero.
@@ -63,16 +61,16 @@ struct KroneckerSpectrum: PriorSweep {
 
   func effectiveWeights(_ prior: PriorPrecision) -> [Double] {
     zip(spectra, precisions(of: prior)).map { spectrum, precision in
-      spectrum.eigenvalues(0).storage.reduce(0) { $0 + $1 / ($1 + precision) }
+      spectrum.values.storage.reduce(0) { $0 + $1 / ($1 + precision) }
     }
   }
 }
 
-/// Λ_l = A_l ⊗ G_l/n + δ_l of every layer, in the eigenvectors of A and G.
+/// Λ_l = H_l + δ_l of every layer, H_l diagonal in a Kronecker basis: A_l ⊗ G_l/n in the eigenvectors of A and G.
 public struct KroneckerFactor: CurvatureFactor {
   private let layers: [LayerShape]
   private let spectra: [KroneckerSpectrum.Layer]
-  /// μⱼλᵢ + δ of every layer, outputs × (inputs + 1).
+  /// s + δ of every layer, outputs × (inputs + 1).
   private let eigenvalues: [Matrix]
 
   init(spectrum: KroneckerSpectrum, precisions: [Double]) throws(LinearAlgebraError) {
@@ -90,28 +88,27 @@ public struct KroneckerFactor: CurvatureFactor {
 
   public var logDeterminant: Double { eigenvalues.reduce(0) { $0 + logSum($1.storage) } }
 
-  /// Vᵀ((V B Uᵀ)/(μλ + δ))U of every layer. O(Σ outputs·inputs·(outputs + inputs)), as `halfSolve`.
+  /// Vᵀ((V B Uᵀ)/(s + δ))U of every layer. O(Σ outputs·inputs·(outputs + inputs)), as `halfSolve`.
   public func solve(_ b: [Double]) -> [Double] {
     mapLayers(b) { l, own in
-      var rotated = Matrix.product(
-        .product(spectra[l].deltas.vectors, own), spectra[l].inputs.vectors, transposeB: true)
-      for i in rotated.storage.indices { rotated.storage[i] /= eigenvalues[l].storage[i] }
-      return rotatedBack(l, rotated)
+      var turned = spectra[l].basis.turned(own)
+      for i in turned.storage.indices { turned.storage[i] /= eigenvalues[l].storage[i] }
+      return spectra[l].basis.turnedBack(turned)
     }
   }
 
-  /// Vᵀ(Z/√(μλ + δ))U.
+  /// Vᵀ(Z/√(s + δ))U.
   public func halfSolve(_ z: [Double]) -> [Double] {
     mapLayers(z) { l, own in
       var scaled = own
       for i in scaled.storage.indices { scaled.storage[i] /= eigenvalues[l].storage[i].squareRoot() }
-      return rotatedBack(l, scaled)
+      return spectra[l].basis.turnedBack(scaled)
     }
   }
 
   public var marginalVariances: [Double] {
     layers.indices.flatMap { l in
-      let (v, u) = (spectra[l].deltas.vectors.squared, spectra[l].inputs.vectors.squared)
+      let (v, u) = (spectra[l].basis.deltas.squared, spectra[l].basis.inputs.squared)
       return layers[l].flattened(.product(v, .product(inverse(l), u), transposeA: true))
     }
   }
@@ -119,10 +116,6 @@ public struct KroneckerFactor: CurvatureFactor {
   private func inverse(_ l: Int) -> Matrix {
     let values = eigenvalues[l]
     return Matrix(rows: values.rows, columns: values.columns, storage: values.storage.map { 1 / $0 })
-  }
-
-  private func rotatedBack(_ l: Int, _ x: Matrix) -> Matrix {
-    .product(spectra[l].deltas.vectors, .product(x, spectra[l].inputs.vectors), transposeA: true)
   }
 
   private func mapLayers(_ x: [Double], _ body: (Int, Matrix) -> Matrix) -> [Double] {
@@ -147,35 +140,14 @@ public struct KroneckerFactor: CurvatureFactor {
   @inline(__always) private func add<Scalar: BLASScalar>(
     layer l: Int, _ factors: LayerFactors<Scalar>, into result: UnsafeMutablePointer<Double>
   ) {
-    guard let deltas = factors.deltas.baseAddress else { return }
-    let (n, o, roots, t) = (layers[l].inputs, layers[l].outputs, factors.roots, factors.positions)
-    let u = converted(spectra[l].inputs.vectors.storage, to: Scalar.self)
-    let bias = converted(spectra[l].inputs.vectors.column(n), to: Scalar.self)
-    let v = converted(spectra[l].deltas.vectors.storage, to: Scalar.self)
+    let (size, roots, t) = ((layers[l].inputs, layers[l].outputs), factors.roots, factors.positions)
     let inverse = converted(self.inverse(l).storage, to: Scalar.self)
-    let slice = max(1, min(curvatureSlice / 4 / t, factors.rows))
-    withScratch(Scalar.self, slice * t * (n + 1 + roots * o)) { inputs in
-      let rotated = inputs + slice * t * (n + 1)
-      for start in stride(from: 0, to: factors.rows, by: slice) {
-        let m = min(slice, factors.rows - start)
-        for i in 0..<(m * t) { bias.withUnsafeBufferPointer { copy($0, to: inputs + i * (n + 1)) } }
-        if let x = factors.inputs.baseAddress, n > 0 {
-          Scalar.gemm(
-            transposeA: false, transposeB: true, m: m * t, n: n + 1, k: n, alpha: 1, a: x + start * t * n, lda: n, b: u,
-            ldb: n + 1, beta: 1, c: inputs, ldc: n + 1)
-        }
-        for c in 0..<roots {
-          Scalar.gemm(
-            transposeA: false, transposeB: true, m: m * t, n: o, k: o, alpha: 1,
-            a: deltas + (c * factors.rows + start) * t * o, lda: o, b: v, ldb: o, beta: 0, c: rotated + c * slice * t * o,
-            ldc: o)
-        }
-        let target = result + start * roots * roots
-        if t == 1 {
-          addRows(inputs, rotated, rows: m, stride: slice, roots: roots, (n, o), inverse, into: target)
-        } else {
-          addSums(inputs, rotated, rows: m, stride: slice, roots: roots, positions: t, (n, o), inverse, into: target)
-        }
+    spectra[l].basis.forTurnedRows(of: factors) { range, inputs, deltas, stride in
+      let target = result + range.lowerBound * roots * roots
+      if t == 1 {
+        addRows(inputs, deltas, rows: range.count, stride: stride, roots: roots, size, inverse, into: target)
+      } else {
+        addSums(inputs, deltas, rows: range.count, stride: stride, roots: roots, positions: t, size, inverse, into: target)
       }
     }
   }
@@ -206,9 +178,9 @@ public struct KroneckerFactor: CurvatureFactor {
     withScratch(Scalar.self, roots * o * width) { sums in
       for i in 0..<m {
         for c in 0..<roots {
-          Scalar.gemm(
-            transposeA: true, transposeB: false, m: o, n: width, k: t, alpha: 1, a: deltas + (c * stride + i) * t * o,
-            lda: o, b: inputs + i * t * width, ldb: width, beta: 0, c: sums + c * o * width, ldc: width)
+          sumPositions(
+            deltas + (c * stride + i) * t * o, inputs + i * t * width, positions: t, outputs: o, width: width,
+            into: sums + c * o * width)
         }
         inverse.withUnsafeBufferPointer {
           guard let weights = $0.baseAddress else { return }
@@ -223,5 +195,5 @@ public struct KroneckerFactor: CurvatureFactor {
 
 extension Matrix {
   /// Every entry squared.
-  fileprivate var squared: Matrix { Matrix(rows: rows, columns: columns, storage: storage.map { $0 * $0 }) }
+  var squared: Matrix { Matrix(rows: rows, columns: columns, storage: storage.map { $0 * $0 }) }
 }

@@ -162,14 +162,14 @@ struct LowRankSweep: PriorSweep {
 
 extension Matrix {
   /// A diag(scale).
-  fileprivate func scalingColumns(by scale: [Double]) -> Matrix {
+  func scalingColumns(by scale: [Double]) -> Matrix {
     var result = self
     for i in 0..<rows { for j in 0..<columns { result.storage[i * columns + j] *= scale[j] } }
     return result
   }
 
   /// diag(scale) A.
-  fileprivate func scalingRows(by scale: [Double]) -> Matrix {
+  func scalingRows(by scale: [Double]) -> Matrix {
     var result = self
     for i in 0..<rows { for j in 0..<columns { result.storage[i * columns + j] *= scale[i] } }
     return result
