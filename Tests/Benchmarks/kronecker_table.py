@@ -9,6 +9,10 @@ errors in the Frobenius norm, layer by layer, exact Gauss-Newton blocks by inner
   list           the two batches' products, summed, against the exact block
   nearest        the nearest single product of that list, against the list
   added factors  (A1 + A2) x (G1 + G2) / (n1 + n2), against the list
+  diagonal       every weight by itself, against the exact block
+  corrected      exact second moments in the eigenvectors of the product of all rows (EKFAC), against the exact block
+  its list       the same of the two batches, each in its own basis, against the exact block
+  in one basis   that list in the eigenvectors of its partial traces, or of either batch, whichever loses least, against the list
 Batches are random halves, or digits 0-4 and digits 5-9. Needs NumPy; not part of CI.
 """
 import argparse, gzip, json, pathlib, sys
@@ -80,6 +84,27 @@ def nearest(products):
     return [(s[0] * (qa @ u[:, 0]).reshape(products[0][0].shape), (qg @ v[0]).reshape(products[0][1].shape))]
 
 
+def corrected(x, d):
+    """Eigenvectors of the factors as columns, and the second moments of the rows' coordinates."""
+    a, g = pair(x, d)
+    u, v = numpy.linalg.eigh(a)[1], numpy.linalg.eigh(g)[1]
+    return u, v, ((x @ u) ** 2).T @ ((d @ v) ** 2).sum(1)
+
+
+def diagonal_in(basis, terms):
+    (u, v), total = basis[:2], 0
+    for own, other, s in terms:
+        total = total + ((u.T @ own) ** 2) @ s @ ((v.T @ other) ** 2).T
+    return total
+
+
+def in_one_basis(terms):
+    square = sum(float((diagonal_in(t, terms) * t[2]).sum()) for t in terms)
+    traces = [numpy.linalg.eigh(sum((t[i] * t[2].sum(1 - i)) @ t[i].T for t in terms))[1] for i in (0, 1)]
+    kept = max(float((diagonal_in(b, terms) ** 2).sum()) for b in [traces, *terms])
+    return numpy.sqrt(max(0, 1 - kept / square))
+
+
 half = numpy.random.default_rng(0).permutation(n) < n // 2
 for name, first in (("random halves", half), ("digits 0-4, 5-9", labels < 5)):
     for layer in range(2):
@@ -94,8 +119,17 @@ for name, first in (("random halves", half), ("digits 0-4, 5-9", labels < 5)):
                         for a, g in products)
             return numpy.sqrt(max(0, exact - 2 * cross + inner(products, products)) / exact)
 
+        def moments_exact(terms):
+            cross = sum(float((((x @ u) ** 2).T @ ((d @ v) ** 2).sum(1) * s).sum()) for u, v, s in terms)
+            own = sum(float((diagonal_in(t, terms) * t[2]).sum()) for t in terms)
+            return numpy.sqrt(max(0, exact - 2 * cross + own) / exact)
+
+        every = numpy.sqrt(max(0, exact - float((((x ** 2).T @ (d ** 2).sum(1)) ** 2).sum())) / exact)
+        terms = [corrected(x[s], d[s]) for s in (first, ~first)]
         both = [pair(x[s], d[s]) for s in (first, ~first)]
         one = nearest(both)
         scale = inner(both, both)
         print(f"{name:16} layer {layer + 1}: product {against_exact([pair(x, d)]):.3f}  list {against_exact(both):.3f}"
-              f"  nearest {distance(one, both, scale):.4f}  added factors {distance([pair(x, d)], both, scale):.4f}")
+              f"  nearest {distance(one, both, scale):.4f}  added factors {distance([pair(x, d)], both, scale):.4f}"
+              f"  diagonal {every:.3f}  corrected {moments_exact([corrected(x, d)]):.3f}  its list {moments_exact(terms):.3f}"
+              f"  in one basis {in_one_basis(terms):.4f}")

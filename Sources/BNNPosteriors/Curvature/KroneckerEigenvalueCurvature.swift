@@ -6,7 +6,7 @@ import BNNLinearAlgebra
 ///     H_l ≈ Σₖ (Uₖ ⊗ Vₖ)ᵀ diag(sₖ)(Uₖ ⊗ Vₖ),   s_jk = Σᵢ Σₛ (vⱼᵀ J_is uₖ)²
 ///
 /// U and V being the eigenvectors of the batch's Kronecker factors A and G (George et al. 2018, "Fast approximate natural gradient
-/// descent in a Kronecker-factored eigenbasis", sections 3.1 and 3.2). Among all diagonals in that basis this is the nearest to the
+/// descent in a Kronecker-factored eigenbasis", section 3). Among all diagonals in that basis this is the nearest to the
 /// layer's own curvature in the Frobenius norm, the Kronecker product's λₖμⱼ being another one. Exact where the Kronecker product is, and
 /// for a layer of one output whose rows are orthogonal.
 ///
