@@ -58,6 +58,21 @@ public protocol BLASScalar: BinaryFloatingPoint, SIMDScalar, Codable, Sendable {
     mean: UnsafeMutablePointer<Self>, logDeviation: UnsafeMutablePointer<Self>, variance: UnsafeMutablePointer<Self>,
     meanGradient: UnsafePointer<Self>, varianceGradient: UnsafePointer<Self>, pull: UnsafePointer<Self>,
     precision: UnsafePointer<Self>, moments: UnsafeMutablePointer<Self>, count: Int, length: Self, root: Self)
+  /// θ ← m + sign·ε·s.
+  static func newtonDraw(
+    _ theta: UnsafeMutablePointer<Self>, mean: UnsafePointer<Self>, deviation: UnsafePointer<Self>,
+    noise: UnsafePointer<Float>, sign: Self, count: Int)
+  /// `gradients` += g, `products` += sign·ε·g.
+  static func newtonCollect(
+    _ gradient: UnsafePointer<Self>, noise: UnsafePointer<Float>, sign: Self, gradients: UnsafeMutablePointer<Self>,
+    products: UnsafeMutablePointer<Self>, count: Int)
+  /// A step of variational online Newton for `count` independent normal weights of means m and deviations s, p = 1/s²:
+  /// f = products/s + prior − p, ḡ ← keep·ḡ + (1 − keep)·gradients, p ← p + follow·f + (follow·f)²/2p,
+  /// m ← m − rate·(unbiased·ḡ + pull)/p. Both sums are 0 after it.
+  static func newtonStep(
+    mean: UnsafeMutablePointer<Self>, deviation: UnsafeMutablePointer<Self>, average: UnsafeMutablePointer<Self>,
+    gradients: UnsafeMutablePointer<Self>, products: UnsafeMutablePointer<Self>, pull: UnsafePointer<Self>,
+    prior: UnsafePointer<Self>, count: Int, rate: Self, keep: Self, unbiased: Self, follow: Self)
   static func complementaryErrorFunction(_ x: Self) -> Self
   /// log(1 + x).
   static func logOnePlus(_ x: Self) -> Self

@@ -32,6 +32,29 @@ extension Double {
     bnn_variational_adam_double(
       mean, logDeviation, variance, meanGradient, varianceGradient, pull, precision, moments, count, length, root)
   }
+
+  public static func newtonDraw(
+    _ theta: UnsafeMutablePointer<Double>, mean: UnsafePointer<Double>, deviation: UnsafePointer<Double>,
+    noise: UnsafePointer<Float>, sign: Double, count: Int
+  ) {
+    bnn_newton_draw_double(theta, mean, deviation, noise, sign, count)
+  }
+
+  public static func newtonCollect(
+    _ gradient: UnsafePointer<Double>, noise: UnsafePointer<Float>, sign: Double,
+    gradients: UnsafeMutablePointer<Double>, products: UnsafeMutablePointer<Double>, count: Int
+  ) {
+    bnn_newton_collect_double(gradients, products, gradient, noise, sign, count)
+  }
+
+  public static func newtonStep(
+    mean: UnsafeMutablePointer<Double>, deviation: UnsafeMutablePointer<Double>, average: UnsafeMutablePointer<Double>,
+    gradients: UnsafeMutablePointer<Double>, products: UnsafeMutablePointer<Double>, pull: UnsafePointer<Double>,
+    prior: UnsafePointer<Double>, count: Int, rate: Double, keep: Double, unbiased: Double, follow: Double
+  ) {
+    bnn_newton_move_double(
+      mean, deviation, average, gradients, products, pull, prior, count, rate, keep, unbiased, follow)
+  }
 }
 
 extension Float {
@@ -64,5 +87,28 @@ extension Float {
   ) {
     bnn_variational_adam_float(
       mean, logDeviation, variance, meanGradient, varianceGradient, pull, precision, moments, count, length, root)
+  }
+
+  public static func newtonDraw(
+    _ theta: UnsafeMutablePointer<Float>, mean: UnsafePointer<Float>, deviation: UnsafePointer<Float>,
+    noise: UnsafePointer<Float>, sign: Float, count: Int
+  ) {
+    bnn_newton_draw_float(theta, mean, deviation, noise, sign, count)
+  }
+
+  public static func newtonCollect(
+    _ gradient: UnsafePointer<Float>, noise: UnsafePointer<Float>, sign: Float,
+    gradients: UnsafeMutablePointer<Float>, products: UnsafeMutablePointer<Float>, count: Int
+  ) {
+    bnn_newton_collect_float(gradients, products, gradient, noise, sign, count)
+  }
+
+  public static func newtonStep(
+    mean: UnsafeMutablePointer<Float>, deviation: UnsafeMutablePointer<Float>, average: UnsafeMutablePointer<Float>,
+    gradients: UnsafeMutablePointer<Float>, products: UnsafeMutablePointer<Float>, pull: UnsafePointer<Float>,
+    prior: UnsafePointer<Float>, count: Int, rate: Float, keep: Float, unbiased: Float, follow: Float
+  ) {
+    bnn_newton_move_float(
+      mean, deviation, average, gradients, products, pull, prior, count, rate, keep, unbiased, follow)
   }
 }

@@ -27,6 +27,35 @@
       variance[i] = s < LEAST ? 0 : e / (2 * root);                                                                    \
     }                                                                                                                  \
   }                                                                                                                    \
+  WIDTHS void bnn_newton_draw_##NAME(                                                                                  \
+      REAL *restrict theta, const REAL *restrict mean, const REAL *restrict deviation, const float *restrict noise,    \
+      REAL sign, ptrdiff_t count) {                                                                                    \
+    for (ptrdiff_t i = 0; i < count; ++i) theta[i] = mean[i] + sign * (REAL)noise[i] * deviation[i];                   \
+  }                                                                                                                    \
+  WIDTHS void bnn_newton_collect_##NAME(                                                                               \
+      REAL *restrict gradients, REAL *restrict products, const REAL *restrict gradient, const float *restrict noise,   \
+      REAL sign, ptrdiff_t count) {                                                                                    \
+    for (ptrdiff_t i = 0; i < count; ++i) {                                                                            \
+      gradients[i] += gradient[i];                                                                                     \
+      products[i] += sign * (REAL)noise[i] * gradient[i];                                                              \
+    }                                                                                                                  \
+  }                                                                                                                    \
+  WIDTHS void bnn_newton_move_##NAME(                                                                                  \
+      REAL *restrict mean, REAL *restrict deviation, REAL *restrict average, REAL *restrict gradients,                 \
+      REAL *restrict products, const REAL *restrict pull, const REAL *restrict prior, ptrdiff_t count, REAL rate,      \
+      REAL keep, REAL unbiased, REAL follow) {                                                                         \
+    for (ptrdiff_t i = 0; i < count; ++i) {                                                                            \
+      REAL s = deviation[i], root = 1 / s, p = root * root;                                                            \
+      REAL step = follow * (products[i] * root + prior[i] - p);                                                        \
+      REAL first = keep * average[i] + (1 - keep) * gradients[i];                                                      \
+      REAL next = p + step + (REAL)0.5 * step * step * (s * s), variance = 1 / next;                                   \
+      average[i] = first;                                                                                              \
+      mean[i] -= rate * (unbiased * first + pull[i]) * variance;                                                       \
+      deviation[i] = __builtin_elementwise_sqrt(variance);                                                             \
+      gradients[i] = 0;                                                                                                \
+      products[i] = 0;                                                                                                 \
+    }                                                                                                                  \
+  }                                                                                                                    \
   WIDTHS void bnn_variational_adam_##NAME(                                                                             \
       REAL *restrict mean, REAL *restrict rho, REAL *restrict variance, const REAL *restrict mean_gradient,            \
       const REAL *restrict variance_gradient, const REAL *restrict pull, const REAL *restrict precision,               \

@@ -115,9 +115,10 @@ struct NetworkMonteCarloTests {
 
   /// One hidden unit, its weight and bias uncertain. Pairs have at most twice the variance of their halves: S pairs know E g
   /// to √(Var g/S); eight of those.
-  @Test(arguments: LikelihoodKind.allCases)
-  func nonlinearNetworksHaveTheIntegral(_ kind: LikelihoodKind) throws {
-    let own = try Self.posterior(kind, inputs: 1, hidden: [1], LaplaceSettings(layers: 0..<1))
+  @Test(arguments: LikelihoodKind.allCases, [CurvatureStructure.full, .diagonal])
+  func nonlinearNetworksHaveTheIntegral(_ kind: LikelihoodKind, _ structure: CurvatureStructure) throws {
+    let own = try Self.posterior(
+      kind, inputs: 1, hidden: [1], LaplaceSettings(structure: structure, layers: 0..<1))
     let oracle = try Oracle(own)
     let samples = 20_000
     let predictor = try Predictor(own, method: .networkMonteCarlo(samples: samples), seed: 2)
@@ -160,8 +161,10 @@ struct NetworkMonteCarloTests {
   }
 
   /// Members are pooled, pieces of rows have the same weights, and neither threads nor the other rows show.
-  @Test func drawsAreCommonToAllRows() throws {
-    let own = try Self.posterior(.categorical, inputs: 1, hidden: [4], LaplaceSettings(), members: 2)
+  @Test(arguments: [CurvatureStructure.full, .diagonal])
+  func drawsAreCommonToAllRows(_ structure: CurvatureStructure) throws {
+    let own = try Self.posterior(
+      .categorical, inputs: 1, hidden: [4], LaplaceSettings(structure: structure), members: 2)
     let predictor = try Predictor(own, method: .networkMonteCarlo(samples: 4000), seed: 2)
     let x = Matrix(rows: 700, columns: 1, storage: (0..<700).map { Double($0 % 3) })
     let all = try predictor.predictions(features: x, threads: 3)
@@ -176,6 +179,45 @@ struct NetworkMonteCarloTests {
     let other = try Predictor(own, method: .networkMonteCarlo(samples: 4000), seed: 3)
     #expect(try classes(other.predictions(features: Matrix([[1]]))[0]) != classes(one[0]))
     #expect(try #require(try classes(one[0]).mutualInformation) > 0)
+  }
+
+  /// Of independent weights the first layer's sums are drawn, which every row cannot tell from draws of the weights: means and
+  /// mean products of two outputs against weights drawn here, eight of the difference's standard errors by both scatters.
+  @Test func sumsOfTheFirstLayerAreDrawsOfItsWeights() throws {
+    let own = try Self.posterior(
+      .heteroscedastic, inputs: 3, hidden: [4, 3], LaplaceSettings(structure: .diagonal))
+    let network = Network(try #require(own.model.network))
+    let member = own.members[0]
+    let state = try #require(member.laplace)
+    let x = Matrix([[0.2, -1, 0.5], [3, 0.1, -2]])
+    let samples = 20_000
+    let drawn = try NetworkDraws(
+      network, member.theta, state, samples: samples / 2, stream: RandomStream(seed: 8)
+    ).outputs(x)
+    let deviations = try state.factored().marginalVariances.map { $0.squareRoot() }
+    var stream = RandomStream(seed: 9)
+    let direct = (0..<samples).map { _ in
+      let noise = stream.normals(deviations.count)
+      let theta = member.theta.indices.map { member.theta[$0] + deviations[$0] * noise[$0] }
+      return network.forward(x, network.parameters(theta))
+    }
+    func compare(_ statistic: (Matrix) -> Double) {
+      func moments(_ all: [Double]) -> (mean: Double, variance: Double) {
+        let mean = all.reduce(0, +) / Double(all.count)
+        return (mean, all.reduce(0) { $0 + ($1 - mean) * ($1 - mean) } / Double(all.count))
+      }
+      let (one, other) = (moments(drawn.map(statistic)), moments(direct.map(statistic)))
+      #expect(other.variance > 1e-6, "the network is uncertain there")
+      // A pair's mean has at most the variance of one draw.
+      let error = ((2 * one.variance + other.variance) / Double(samples)).squareRoot()
+      #expect(abs(one.mean - other.mean) < 8 * error)
+    }
+    for i in 0..<x.rows {
+      for a in 0..<2 {
+        compare { $0[i, a] }
+        for b in 0...a { compare { $0[i, a] * $0[i, b] } }
+      }
+    }
   }
 
   @Test func posteriorsOfLinearModelsHaveNone() throws {

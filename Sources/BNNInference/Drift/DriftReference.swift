@@ -134,7 +134,7 @@ extension Posterior {
     }
     return try members.flatMap { member in
       let (phi, y) = try observed(sample, member)
-      return try member.responses.indices.map { c in
+      return member.responses.indices.map { c in
         guard let own = member.responses[c].posterior else { return ScoreReference() }
         return leftOut(own, phi, y[c], sample)
       }
@@ -194,7 +194,7 @@ extension Posterior {
       let moments = try LaplaceMoments(network, member.theta, state, scale: 1)
       let own = likelihood(state.noiseVariance ?? 1)
       let pieces = (sample.rows + Predictor.piece - 1) / Predictor.piece
-      return try parallelMap(pieces, threads: threads) { piece in
+      return parallelMap(pieces, threads: threads) { piece in
         let range = piece * Predictor.piece..<min(sample.rows, (piece + 1) * Predictor.piece)
         return PredictiveScale.cavities(
           moments.linearised(x.rows(range)), y.rows(range), own, weights: weights.map { Array($0[range]) }

@@ -138,7 +138,7 @@ private struct OnePass: Sendable {
     _ choices: [[Choice]], threads: Int, progress: @escaping @Sendable (Double, String) -> Void
   ) throws -> [Passed] {
     let all = choices.flatMap { $0 }
-    let passed = try parallelMap(all.count, threads: threads) { index in
+    let passed = parallelMap(all.count, threads: threads) { index in
       let own = all[index]
       progress(Double(index) / Double(all.count), "filtering: prior precision \(Float(own.precision))")
       return Result {

@@ -25,14 +25,16 @@ struct VariationalNewton<Scalar: BLASScalar>: VariationalOptimiser {
 
   private var pass: NetworkPass<Scalar>
   private var mean: [Scalar]
-  private var precision: [Scalar]
+  /// s.
+  private var deviation: [Scalar]
   private var pull: VariationalPull<Scalar>
   private var average: [Scalar]
   private var theta: [Scalar]
   private var noise: [Float]
   private var gradient: [Scalar]
   private var gradientSum: [Scalar]
-  private var curvatureSum: [Scalar]
+  /// Σ ±ε·g; over s it is the sum of ĥ.
+  private var productSum: [Scalar]
   private var steps = 0
   /// What a rate of 1 may be at most, so that mean steps under a structured prior do not diverge.
   private let rateLimit: Double
@@ -40,19 +42,19 @@ struct VariationalNewton<Scalar: BLASScalar>: VariationalOptimiser {
   init(_ spec: NetworkSpec, from q: FactorisedGaussian, prior: VariationalPrior) {
     pass = NetworkPass(spec)
     mean = q.mean.map { Scalar($0) }
-    precision = q.variance.map { Scalar(1 / $0) }
+    deviation = q.variance.map { Scalar($0.squareRoot()) }
     pull = VariationalPull(prior)
     average = [Scalar](repeating: 0, count: mean.count)
     theta = mean
     noise = [Float](repeating: 0, count: mean.count)
     gradient = average
     gradientSum = average
-    curvatureSum = average
+    productSum = average
     rateLimit = Self.limit(prior)
   }
 
   var q: FactorisedGaussian {
-    FactorisedGaussian(mean: mean.map(\.doubleValue), variance: precision.map { 1 / $0.doubleValue })
+    FactorisedGaussian(mean: mean.map(\.doubleValue), variance: deviation.map { $0.doubleValue * $0.doubleValue })
   }
 
   mutating func setPrior(_ prior: VariationalPrior) { pull = VariationalPull(prior) }
@@ -77,63 +79,29 @@ struct VariationalNewton<Scalar: BLASScalar>: VariationalOptimiser {
   ) -> (loss: Double, squaredResiduals: Double) {
     let share = 1 / Double(settings.samples * settings.signs.count)
     var (loss, squares) = (0.0, 0.0)
-    var isFirst = true
     for _ in 0..<settings.samples {
       noise.withUnsafeMutableBufferPointer { stream.fillNormals($0) }
       for sign in settings.signs {
-        Self.perturb(&theta, mean, precision, noise, Scalar(sign))
+        Scalar.newtonDraw(
+          &theta, mean: mean, deviation: deviation, noise: noise, sign: Scalar(sign), count: theta.count)
         pass.forward(rows: batch.rows, theta, writingInputs: batch.writeInputs)
         let own = batch.loss(pass.output(), share: share)
         loss += share * own.value
         squares += share * own.squaredResiduals
         pass.backward([own.gradient], theta)
         pass.gradient(into: &gradient)
-        Self.collect(
-          gradient, precision, noise, Scalar(sign), isFirst: isFirst, into: &gradientSum, &curvatureSum)
-        isFirst = false
+        Scalar.newtonCollect(
+          gradient, noise: noise, sign: Scalar(sign), gradients: &gradientSum, products: &productSum,
+          count: gradient.count)
       }
     }
     pull.update(at: mean)
     steps += 1
     let unbiased = 1 / (1 - pow(Self.momentum, Double(steps)))
-    move(
-      rate: Scalar(min(rate, rateLimit)), keep: Scalar(Self.momentum), unbiased: Scalar(unbiased),
-      follow: Scalar(1 / min(Self.memory, 100 + Double(steps))))
+    Scalar.newtonStep(
+      mean: &mean, deviation: &deviation, average: &average, gradients: &gradientSum, products: &productSum,
+      pull: pull.values, prior: pull.diagonal, count: mean.count, rate: Scalar(min(rate, rateLimit)),
+      keep: Scalar(Self.momentum), unbiased: Scalar(unbiased), follow: Scalar(1 / min(Self.memory, 100 + Double(steps))))
     return (loss, squares)
-  }
-
-  /// θ = m ± ε/√p.
-  @_specialize(where Scalar == Float)
-  @_specialize(where Scalar == Double)
-  private static func perturb(
-    _ theta: inout [Scalar], _ mean: [Scalar], _ precision: [Scalar], _ noise: [Float], _ sign: Scalar
-  ) {
-    for j in theta.indices { theta[j] = mean[j] + sign * Scalar(noise[j]) / precision[j].squareRoot() }
-  }
-
-  /// Sums over draws of g and of ĥ = ±g·ε√p.
-  @_specialize(where Scalar == Float)
-  @_specialize(where Scalar == Double)
-  private static func collect(
-    _ gradient: [Scalar], _ precision: [Scalar], _ noise: [Float], _ sign: Scalar, isFirst: Bool,
-    into gradientSum: inout [Scalar], _ curvatureSum: inout [Scalar]
-  ) {
-    for j in gradient.indices {
-      let curvature = sign * gradient[j] * Scalar(noise[j]) * precision[j].squareRoot()
-      gradientSum[j] = isFirst ? gradient[j] : gradientSum[j] + gradient[j]
-      curvatureSum[j] = isFirst ? curvature : curvatureSum[j] + curvature
-    }
-  }
-
-  @_specialize(where Scalar == Float)
-  @_specialize(where Scalar == Double)
-  private mutating func move(rate: Scalar, keep: Scalar, unbiased: Scalar, follow: Scalar) {
-    let (prior, pulls) = (pull.diagonal, pull.values)
-    for j in mean.indices {
-      let step = follow * (curvatureSum[j] + prior[j] - precision[j])
-      average[j] = keep * average[j] + (1 - keep) * gradientSum[j]
-      precision[j] += step + 0.5 * step * step / precision[j]
-      mean[j] -= rate * (unbiased * average[j] + pulls[j]) / precision[j]
-    }
   }
 }

@@ -58,4 +58,27 @@ void bnn_variational_adam_double(
     double *mean, double *rho, double *variance, const double *mean_gradient, const double *variance_gradient,
     const double *pull, const double *precision, double *moments, ptrdiff_t count, double length, double root);
 
+/* A draw of independent normal weights: theta <- mean + sign * noise * deviation. */
+void bnn_newton_draw_float(
+    float *theta, const float *mean, const float *deviation, const float *noise, float sign, ptrdiff_t count);
+void bnn_newton_draw_double(
+    double *theta, const double *mean, const double *deviation, const float *noise, double sign, ptrdiff_t count);
+
+/* Adds a draw's gradient to the sum of gradients, and sign * noise * gradient to that of products. */
+void bnn_newton_collect_float(
+    float *gradients, float *products, const float *gradient, const float *noise, float sign, ptrdiff_t count);
+void bnn_newton_collect_double(
+    double *gradients, double *products, const double *gradient, const float *noise, double sign, ptrdiff_t count);
+
+/* A step of variational online Newton: with s the deviation, p = 1 / s^2 and
+   f = products / s + prior - p,   average <- keep average + (1 - keep) gradients,
+   p <- p + follow f + (follow f)^2 / (2 p),   mean <- mean - rate (unbiased average + pull) / p;
+   then deviation <- 1 / sqrt(p), and both sums are 0 again. */
+void bnn_newton_move_float(
+    float *mean, float *deviation, float *average, float *gradients, float *products, const float *pull,
+    const float *prior, ptrdiff_t count, float rate, float keep, float unbiased, float follow);
+void bnn_newton_move_double(
+    double *mean, double *deviation, double *average, double *gradients, double *products, const double *pull,
+    const double *prior, ptrdiff_t count, double rate, double keep, double unbiased, double follow);
+
 #endif
