@@ -111,4 +111,21 @@ struct HeadCommandTests {
     folder.run("update", "plain", "D2.csv", "--heads", "0,1;2,3", "-o", "n").failed(64, "no heads")
     folder.run("evaluate", "p", "T.csv", "--against", "plain").failed(64, "plain", "heads")
   }
+
+  @Test("compare scores every row within its head, as evaluate does")
+  func compares() throws {
+    fit([]).succeeded()
+    folder.run("update", "p", "D2.csv", "--method", "hot-start", "-o", "q").succeeded()
+    let found = folder.run(
+      "compare", "D1.csv", "D2.csv", "--test", "T.csv", "--target", "y", "--hidden", "6", "--classes", "4", "--heads",
+      "0,1;2,3", "--methods", "hot-start", "--json"
+    ).succeeded().object()
+    let methods = try #require(found["methods"] as? [[String: Any]])
+    for (name, posterior) in [("stale", "p"), ("hot-start", "q")] {
+      let own = try #require(methods.first { $0["name"] as? String == name })
+      let alone = folder.run("evaluate", posterior, "T.csv", "--json").succeeded().object()
+      // The same steps on the same rows; only threads differ, which decide nothing.
+      #expect(try #require(own["nll"] as? Double) == #require(alone["nll"] as? Double), "\(name)")
+    }
+  }
 }

@@ -80,7 +80,6 @@ struct Compare: ParsableCommand {
     guard (1...1000).contains(seeds) else { throw ValidationError("--seeds is between 1 and 1000, got \(seeds)") }
     guard (1...10_000).contains(stream) else { throw ValidationError("--stream is between 1 and 10000, got \(stream)") }
     guard !files.contains("-") else { throw ValidationError("compare reads its files more than once; name them") }
-    if model.heads != nil { throw ValidationError("compare takes no --heads yet") }
   }
 
   func run() throws {

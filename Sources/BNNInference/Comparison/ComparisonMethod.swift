@@ -125,7 +125,8 @@ extension ComparisonMethod {
     let (p, n, m) = (Double(problem.weights), Double(rows), Double(problem.members))
     let outputs = Double(Network(problem.network).outputs)
     let passes = problem.training.epochs.map(Double.init) ?? 800
-    let training = 6 * p * n * passes / 5e9
+    // A convolution multiplies with every weight at many places.
+    let training = 6 * Double(Network(problem.network).productsPerRow) * n * passes / 5e9
     let full = (2 * n * outputs * p * p + 8 * p * p * p) / 2e10
     let (fit, update): (Double, Double) =
       switch base {
