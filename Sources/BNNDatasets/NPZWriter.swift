@@ -7,8 +7,8 @@ public enum NPZWriter {
   public enum Cells: Sendable {
     case numbers([Double])
     case texts([String])
-    /// Rows one after another, an array of two dimensions.
-    case matrix([Double], columns: Int)
+    /// An array of any dimensions, the last running fastest.
+    case array([Double], shape: [Int])
   }
 
   /// The file's bytes. Numbers become little-endian doubles, texts NumPy's "U" of the longest one.
@@ -48,8 +48,8 @@ public enum NPZWriter {
   private static func array(_ cells: Cells) -> [UInt8] {
     switch cells {
     case .numbers(let values): return doubles(values, shape: "\(values.count),")
-    case .matrix(let values, let columns):
-      return doubles(values, shape: "\(values.count / max(1, columns)), \(columns)")
+    case .array(let values, let shape):
+      return doubles(values, shape: shape.map { "\($0)," }.joined(separator: " "))
     case .texts(let texts):
       let length = max(1, texts.map(\.unicodeScalars.count).max() ?? 1)
       var bytes = header("<U\(length)", shape: "\(texts.count),")

@@ -1,17 +1,22 @@
 import BNNDatasets
 import BNNInference
 import BNNSafetensors
+import Foundation
 
-/// Weights as other programs keep them: safetensors or .npz.
+/// Weights as other programs keep them: safetensors, .npz or a folder of .npy files.
 public enum WeightFile {
   /// All tensors but counters (`num_batches_tracked`). F16, BF16 and F32 are converted.
   ///
   /// - Throws: `PosteriorFileError`, or `DataError` for an .npz file.
   public static func read(path: String) throws -> [NamedTensor] {
-    if path.hasSuffix(".npz") {
-      return try NPZArrays.read(path: path, skipping: NetworkWeights.isIgnored).map {
-        NamedTensor(name: $0.name, shape: $0.shape, values: $0.values)
-      }
+    var isFolder: ObjCBool = false
+    _ = FileManager.default.fileExists(atPath: path, isDirectory: &isFolder)
+    if path.hasSuffix(".npz") || isFolder.boolValue {
+      let arrays =
+        try isFolder.boolValue
+        ? NPZArrays.read(folder: path, skipping: NetworkWeights.isIgnored)
+        : NPZArrays.read(path: path, skipping: NetworkWeights.isIgnored)
+      return arrays.map { NamedTensor(name: $0.name, shape: $0.shape, values: $0.values) }
     }
     let bytes = try PosteriorFile.load(path)
     if bytes.starts(with: [0x50, 0x4B, 3, 4]) || bytes.first == 0x80 {
@@ -33,7 +38,7 @@ public enum WeightFile {
     } catch let error as SafetensorsError {
       throw PosteriorFileError(
         .corrupt, file: path, "is no safetensors file with weights: \(error)",
-        remedy: "name a .safetensors or .npz file")
+        remedy: "name a .safetensors or .npz file, or a folder of .npy files")
     }
   }
 
@@ -47,9 +52,6 @@ public enum WeightFile {
 
   /// An .npz file of doubles.
   public static func npz(_ tensors: [NamedTensor]) throws -> [UInt8] {
-    try NPZWriter.bytes(
-      tensors.map {
-        ($0.name, $0.shape.count == 2 ? .matrix($0.values, columns: $0.shape[1]) : .numbers($0.values))
-      })
+    try NPZWriter.bytes(tensors.map { ($0.name, .array($0.values, shape: $0.shape)) })
   }
 }

@@ -3,9 +3,11 @@
     PYTHON=…  (with torch, safetensors and laplace-torch)
     $PYTHON Tests/Benchmarks/torch_round_trip.py .build/release/bnn-update
 
-Prints the largest differences of predictions and of the curvature, and the test error before and after the update.
+Prints the largest differences of predictions and of the curvature, and the test error before and after the update; then those of a tangent's
+module, and the same update from the optimiser's own state.
 """
 import csv
+import importlib.util
 import os
 import subprocess
 import sys
@@ -80,8 +82,8 @@ try:
     packed = next(t.numpy() for n, t in own.items() if n.endswith("curvature.H"))
     upper = h[np.triu_indices(len(h))]
     print(f"curvature: relative difference from laplace-torch {np.abs(packed - upper).max() / np.abs(upper).max():.2g}")
-except ImportError:
-    print("curvature: laplace-torch is not there")
+except (ImportError, RuntimeError) as error:
+    print(f"curvature: laplace-torch cannot be used here: {error}")
 
 before = np.sqrt(np.mean((predictions("p1.safetensors") - yt) ** 2))
 run("update", "p1.safetensors", "d2.csv", "-o", "p2.safetensors")
@@ -99,3 +101,21 @@ back = network().double()
 back.load_state_dict(load_file(f"{folder.name}/back.safetensors"), strict=True)
 double = np.abs(back(torch.tensor(xt)).detach().numpy()[:, 0] - predictions("p2.safetensors")).max()
 print(f"back in PyTorch: predictions differ by at most {single:.2g} (float32), {double:.2g} (float64)")
+
+run("fit", "d1.csv", "--target", "y", "--hidden", "20", "-o", "t1.safetensors")
+run("update", "t1.safetensors", "d2.csv", "-o", "t2.safetensors")
+run("export", "t2.safetensors", "-o", "tangent.safetensors")
+spec = importlib.util.spec_from_file_location("tangent", f"{folder.name}/tangent.py")
+module = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(module)
+single, double = [
+    np.abs(module.load(dtype=own.dtype)(own).detach().numpy()[:, 0] - predictions("t2.safetensors")).max() for own in (test, torch.tensor(xt))
+]
+print(f"a tangent in PyTorch: predictions differ by at most {single:.2g} (float32), {double:.2g} (float64)")
+
+state = optimiser.state_dict()["state"]
+save_file(
+    {f"state.{n}.{key}": value for n, own in state.items() for key, value in own.items()}, f"{folder.name}/adam.safetensors")
+run("import", "weights.safetensors", "--activation", "tanh", "--normalize", "none", "--target", "y", "--features", "a,b", "--rows", "400",
+    "--training-mse", repr(mse), "--second-moments", "adam.safetensors", "--batch-size", "400", "--loss", "mse", "-o", "s1.safetensors")
+print("the state of the optimiser is read")

@@ -37,22 +37,22 @@ struct Evaluate: ParsableCommand {
     let each = try score(own, rows)
     let theirs = try other.map { try score($0, rows) }
     let comparison = try theirs.map { try compare(each, $0) }
-    var object = [("rows", JSONText.integer(rows.rows))] + members(each)
-    say(own, rows.rows, each, console)
+    var object = [("rows", JSONText.integer(rows.rows))] + each.members
+    each.say(of: own.schema, console)
 
     if let other, let against, let theirs, let comparison {
       object.append(
         (
           "against",
           .object(
-            members(theirs) + [
+            theirs.members + [
               ("nll_difference", .number(comparison.difference)),
               ("standard_error", .optional(comparison.standardError)), ("worse", .boolean(comparison.isWorse)),
             ])
         ))
       if comparison.isWorse { object.append(("refused", .object([("why", .string("worse"))]))) }
       console.say("\(against), on the same rows:")
-      say(other, rows.rows, theirs, console)
+      theirs.say(of: other.schema, console)
       console.say(verdict(comparison))
     }
     console.result(object)
@@ -100,44 +100,5 @@ struct Evaluate: ParsableCommand {
     try own.tableScores(
       features: rows.featureMatrix, targets: rows.targetMatrix, weights: rows.weights,
       method: predictive.method, seed: global.seed, threads: global.workers)
-  }
-
-  private func members(_ each: TableScores) -> [(String, JSONText)] {
-    let scores: [RegressionScores]
-    switch each {
-    case .amounts(let all): scores = all.map { RegressionScores($0) }
-    case .classes(let all):
-      let own = ClassScores(all)
-      return [
-        ("nll", .number(own.negativeLogLikelihood)), ("accuracy", .number(own.accuracy)), ("brier", .number(own.brier)),
-        ("ece", .number(own.expectedCalibrationError)),
-      ]
-    }
-    return [
-      ("nll", .perTarget(scores.map(\.negativeLogLikelihood))),
-      ("rmse", .perTarget(scores.map(\.rootMeanSquaredError))),
-      ("crps", .perTarget(scores.map(\.crps))), ("coverage_90", .perTarget(scores.map(\.coverage90))),
-    ]
-  }
-
-  private func say(_ own: Posterior, _ rows: Int, _ each: TableScores, _ console: Console) {
-    let scores: [RegressionScores]
-    switch each {
-    case .amounts(let all): scores = all.map { RegressionScores($0) }
-    case .classes(let all):
-      let score = ClassScores(all)
-      console.say(
-        "\(own.model.schema.targets[0]): \(rows) rows, accuracy \(readable(100 * score.accuracy)) %, nll "
-          + "\(readable(score.negativeLogLikelihood)) nats a row, brier \(readable(score.brier)), expected calibration error "
-          + readable(score.expectedCalibrationError)
-          + (own.model.schema.heads == nil ? "" : "; each row within the head of its class"))
-      return
-    }
-    for (name, score) in zip(own.model.schema.targets, scores) {
-      console.say(
-        "\(name): \(rows) rows, rmse \(readable(score.rootMeanSquaredError)), nll "
-          + "\(readable(score.negativeLogLikelihood)) nats a row, crps \(readable(score.crps)), "
-          + "\(readable(100 * score.coverage90)) % inside the 90 % interval")
-    }
   }
 }

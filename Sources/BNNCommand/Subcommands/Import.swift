@@ -12,15 +12,24 @@ struct Import: ParsableCommand {
     abstract: "Make a posterior of a network that was trained elsewhere.",
     usage: "bnn-update import [<options>] <weights> --target <target> -o <output>",
     discussion: """
-      Weights are safetensors or .npz under PyTorch's names (PREFIX.weight [outputs, inputs], PREFIX.bias); layers that are not dense \
-      are described by --network, batch normalisation among them. What the data before said is \
+      Weights are safetensors, .npz or a folder of .npy files under PyTorch's names (PREFIX.weight [outputs, inputs], PREFIX.bias), with \
+      --layout keras under those of Keras; layers that are not dense are described by --network, batch normalisation among them. What the \
+      data before said is \
       taken from the best that is there: --data (D1: exact curvature of these weights, nothing trained), --rows N --inputs D2 \
       (curvature at D2's inputs, times N/rows), or --rows N --second-moments (an optimiser's averages of squared gradients). The result is a \
       laplace posterior.
       """)
 
-  @Argument(help: "Weights: a .safetensors or .npz file.")
+  @Argument(help: "Weights: a .safetensors or .npz file, or a folder of .npy files.")
   var weights: String
+
+  @Option(
+    name: .long,
+    help: """
+      Whose names and axes the weights have: torch, or keras (kernel [inputs, outputs] or [height, width, channels, outputs], pixels \
+      flattened with their channels together).
+      """)
+  var layout = WeightLayout.torch.rawValue
 
   @Option(
     name: .long,
@@ -43,8 +52,15 @@ struct Import: ParsableCommand {
   var inputs: String?
 
   @Option(
-    name: .long, help: "Adam's averages of squared gradients (exp_avg_sq, bias-corrected) under the weights' names.")
+    name: .long,
+    help: """
+      Adam's averages of squared gradients: the optimiser's state as tensors (state.0.exp_avg_sq, state.0.step, …), or the \
+      averages with their bias taken out under the weights' names.
+      """)
   var secondMoments: String?
+
+  @Option(name: .long, help: "Adam's second beta, which takes the bias out of an optimiser's state.")
+  var beta2 = 0.999
 
   @Option(name: .long, help: "Rows of a batch behind --second-moments.")
   var batchSize: Int?
@@ -55,7 +71,10 @@ struct Import: ParsableCommand {
   @Option(name: .long, help: "Coefficient of ½‖θ‖² in the loss of a batch, which becomes the prior precision.")
   var weightDecay: Double?
 
-  @Option(name: .long, help: "Mean squared error on D1 in the target's units: the noise of a regression.")
+  @Option(name: .long, help: """
+      Mean squared error on D1 in the target's units: with --data it fixes the noise, else the noise of a regression is estimated from it and \
+      follows the batches.
+      """)
   var trainingMse: Double?
 
   @Option(name: .long, help: "Target column; repeat for several.")
@@ -79,7 +98,7 @@ struct Import: ParsableCommand {
 
   @Option(
     name: .long,
-    help: "Prior precision of the normalised weights, or auto with --data (default: auto with --data, else 1).")
+    help: "Prior precision of the normalised weights, or auto, by the evidence of D1's curvature (default: auto).")
   var priorPrecision: AutoSetting?
 
   @Option(
@@ -111,6 +130,8 @@ struct Import: ParsableCommand {
       let all = Activation.allCases.map(\.rawValue).joined(separator: ", ")
       throw ValidationError("--activation is one of \(all); got \"\(activation)\"")
     }
+    if WeightLayout(rawValue: layout) == nil { throw ValidationError("--layout is torch or keras, got \"\(layout)\"") }
+    guard beta2 > 0, beta2 < 1 else { throw ValidationError("--beta2 is between 0 and 1, got \(beta2)") }
     if network != nil, activation != nil || normalize != nil {
       throw ValidationError(
         "--network says the activations and the normalisation: leave --activation and --normalize out")
@@ -143,9 +164,6 @@ struct Import: ParsableCommand {
     if let priorPrecision {
       guard priorPrecision.isReasonable, priorPrecision.setting != .given(0) else {
         throw ValidationError("--prior-precision must be between 1e-100 and 1e100, or auto")
-      }
-      if data == nil, priorPrecision.setting == .auto {
-        throw ValidationError("--prior-precision auto is by the evidence of D1, and needs --data")
       }
     }
     if laplace.priorPer == PriorScope.weight.rawValue {
@@ -217,213 +235,5 @@ struct Import: ParsableCommand {
       action: "import", posterior: posterior, report: report, output: destination.output, bytes: bytes.count,
       seconds: Date().timeIntervalSince(started)
     ).print(console)
-  }
-
-  // MARK: The network
-
-  private func readWeights(_ file: NetworkFile?) throws -> NetworkWeights {
-    let tensors = try WeightFile.read(path: weights)
-    return try naming(weights) {
-      if let file { return try NetworkWeights(tensors, as: file) }
-      return try NetworkWeights(inferringFrom: tensors, activation: activation.flatMap(Activation.init))
-    }
-  }
-
-  private func naming<Value>(_ path: String, _ body: () throws -> Value) throws -> Value {
-    do {
-      return try body()
-    } catch let error as ImportError {
-      throw CommandFailure(ExitStatus.badData, error.message, file: path, remedy: error.remedy)
-    }
-  }
-
-  private func declaredClasses(_ file: NetworkFile?) -> [String]? { classLabels(classes) ?? file?.classes }
-
-  private func normalisation(_ file: NetworkFile?, _ schema: Schema, _ likelihood: LikelihoodKind) throws
-    -> Normalisation
-  {
-    var result = Normalisation.identity(features: schema.features.count, targets: schema.targets.count)
-    func expanded(_ scaling: NetworkFile.Scaling, _ count: Int, _ what: String) throws -> (
-      center: [Double], scale: [Double]
-    ) {
-      guard let own = scaling.expanded(to: count) else {
-        throw CommandFailure(
-          ExitStatus.badData,
-          "center and scale of the \(what) are one number or \(count), not \(scaling.center.count) and \(scaling.scale.count)",
-          file: network)
-      }
-      return own
-    }
-    if let input = file?.input {
-      (result.featureCenter, result.featureScale) = try expanded(input, schema.features.count, "input")
-    }
-    if let target = file?.target {
-      guard likelihood == .gaussian else {
-        throw CommandFailure(
-          ExitStatus.badData, "a target that is no number of a gaussian likelihood has no center and scale",
-          file: network)
-      }
-      (result.targetCenter, result.targetScale) = try expanded(target, schema.targets.count, "target")
-    }
-    return result
-  }
-
-  private func check(_ own: NetworkWeights, _ schema: Schema, _ likelihood: LikelihoodKind) throws {
-    let outputs = likelihood.outputs(targets: schema.targets.count, classes: schema.classes?.count ?? 2)
-    guard own.spec.inputs == schema.features.count else {
-      throw CommandFailure(
-        ExitStatus.badData,
-        "\(own.tensors[0].name) has the shape \(own.tensors[0].shape), for \(own.spec.inputs) inputs, and there are "
-          + "\(schema.features.count) features", file: weights, remedy: "name the features in order with --features")
-    }
-    guard Network(own.spec).outputs == outputs else {
-      throw CommandFailure(
-        ExitStatus.badData,
-        "the network has \(Network(own.spec).outputs) outputs, and the \(likelihood.rawValue) likelihood of "
-          + "\(schema.classes.map { "\($0.count) classes" } ?? "\(schema.targets.count) targets") takes \(outputs)",
-        file: weights, remedy: "give --likelihood, --classes or --target as they were")
-    }
-  }
-
-  private func laplaceSettings(_ own: NetworkWeights) throws -> LaplaceSettings {
-    var options = laplace
-    if secondMoments != nil { options.structure = CurvatureStructure.diagonal.rawValue }
-    return try options.settings(for: Network(own.spec))
-  }
-
-  private func kind(_ file: NetworkFile?, _ schema: Schema) -> LikelihoodKind {
-    givenKind ?? file?.likelihood ?? schema.classes.map { $0.count == 2 ? .bernoulli : .categorical } ?? .gaussian
-  }
-
-  private var noise: Setting { trainingMse.map { .given($0.squareRoot()) } ?? .auto }
-
-  // MARK: The curvature
-
-  private typealias Result = (posterior: Posterior, report: UpdateReport, summary: BatchSummary?)
-
-  /// From D1 itself.
-  private func absorbed(_ own: NetworkWeights, _ file: NetworkFile?, _ console: Console) throws -> Result {
-    let input = try TableInput(path: data ?? "-", labels: labels.file)
-    let given = givenKind ?? file?.likelihood
-    let declared = declaredClasses(file)
-    let choice: TargetChoice =
-      if let declared { .declaredClasses(declared) } else if let given {
-        given.isClassification ? .classes : given == .poisson ? .count : .number
-      } else { labels.file == nil ? .automatic : .classes }
-    let columns = ColumnChoice(
-      targets: targets, kind: choice, features: names(features) ?? file?.input?.columns, ignore: names(ignore) ?? [])
-    let schema = try Schema.fit(columns, to: input, options: tables.options)
-    var likelihood = kind(file, schema)
-    // Two outputs for two classes are a softmax.
-    if given == nil, likelihood == .bernoulli, Network(own.spec).outputs == 2 { likelihood = .categorical }
-    try check(own, schema, likelihood)
-    let table = try TableReader(input, options: tables.options)
-    let reader = try DatasetReader(table: table, schema: schema)
-    var summary = BatchSummary(sketch: noRowSketch ? nil : RowSketch(), sample: RowSample(of: reader))
-    let rows = try CompactRows(readingAll: reader) { summary.add($0) }
-    remark(on: reader, console, expected: Set(names(ignore) ?? []))
-    summary.finish(reader)
-    let rule = normalize.flatMap(NormalisationRule.init) ?? .none
-    let normalisation =
-      rule == .none
-      ? try normalisation(file, schema, likelihood)
-      : Normalisation.fit(rows, rule: rule, targetKind: schema.targetKind)
-    let made = try Posterior.imported(
-      own.spec, theta: own.theta, settings: try laplaceSettings(own), likelihood: likelihood, schema: schema,
-      rows: rows, normalisation: normalisation, standardised: isNormalised(normalisation),
-      prior: PriorSettings(precision: priorPrecision?.setting ?? .auto, noise: likelihood.hasNoise ? noise : .auto),
-      seed: global.seed, threads: global.workers)
-    return (made.posterior, made.report, summary)
-  }
-
-  /// From what is known of D1.
-  private func reconstructed(_ own: NetworkWeights, _ file: NetworkFile?, _ console: Console) throws -> Result {
-    let outputs = Network(own.spec).outputs
-    let declared = declaredClasses(file)
-    let likelihood =
-      givenKind ?? file?.likelihood
-      ?? (declared == nil && labels.file == nil && outputs == targets.count
-        ? .gaussian : outputs == 1 ? .bernoulli : .categorical)
-    let targetKind: TargetKind =
-      likelihood.isClassification
-      ? .classes(declared ?? (0..<max(2, outputs)).map(String.init)) : likelihood == .poisson ? .count : .number
-    var x: Matrix?
-    var y: Matrix?
-    let schema: Schema
-    if let inputs {
-      let input = try TableInput(path: inputs, labels: labels.file)
-      let table = try TableReader(input, options: tables.options)
-      let left = Set(targets + (names(ignore) ?? []))
-      let chosen = try Schema.choose(
-        header: table.columnNames, targets: [],
-        features: names(features) ?? file?.input?.columns ?? table.columnNames.filter { !left.contains($0) },
-        file: table.file)
-      schema = Schema(featureColumns: chosen.featureColumns, targets: targets, targetKind: targetKind)
-      try check(own, schema, likelihood)
-      let needsTargets = likelihood.hasNoise && trainingMse == nil
-      let reader = try DatasetReader(table: table, schema: schema, targets: needsTargets ? .optional : .none)
-      let dataset = try Dataset(readingAll: reader)
-      remark(on: reader, console, expected: left)
-      x = dataset.featureMatrix
-      if needsTargets {
-        guard dataset.targetCount > 0 else {
-          throw CommandFailure.usage(
-            "the noise is unknown: \(inputs) has no column \(targets.joined(separator: ", "))",
-            remedy: "give the error on D1 with --training-mse, or rows with their targets")
-        }
-        y = dataset.targetMatrix
-      }
-    } else {
-      let columns =
-        names(features) ?? file?.input?.columns ?? (0..<own.spec.inputs).map(String.init)
-      schema = Schema(
-        featureColumns: columns.map { FeatureColumn(name: $0) }, targets: targets, targetKind: targetKind)
-      try check(own, schema, likelihood)
-      if likelihood.hasNoise, trainingMse == nil {
-        throw CommandFailure.usage("the noise is unknown", remedy: "give the error on D1 with --training-mse")
-      }
-    }
-    let normalisation = try normalisation(file, schema, likelihood)
-    let count = rows ?? 0
-    let source: CurvatureSource
-    if let x {
-      source = .inputs(x, targets: y)
-    } else {
-      let path = secondMoments ?? ""
-      let moments = try WeightFile.read(path: path)
-      source = .secondMoments(
-        try naming(path) { try own.matching(moments) }, batchSize: batchSize ?? 1,
-        loss: loss.flatMap(TrainingLoss.init) ?? .meanNLL)
-    }
-    let made = try Posterior.reconstructed(
-      own.spec, theta: own.theta, settings: try laplaceSettings(own), likelihood: likelihood, schema: schema,
-      from: source, rows: count, normalisation: normalisation,
-      standardised: isNormalised(normalisation),
-      prior: PriorSettings(
-        precision: .given(try precision(count, likelihood, normalisation, outputs)),
-        noise: likelihood.hasNoise ? noise : .auto),
-      seed: global.seed, threads: global.workers)
-    return (made.posterior, made.report, nil)
-  }
-
-  private func isNormalised(_ own: Normalisation) -> Bool {
-    own != .identity(features: own.featureCenter.count, targets: own.targetCenter.count)
-  }
-
-  private func precision(
-    _ rows: Int, _ likelihood: LikelihoodKind, _ normalisation: Normalisation, _ outputs: Int
-  ) throws -> Double {
-    if case .given(let value)? = priorPrecision?.setting { return value }
-    guard let weightDecay, let loss = loss.flatMap(TrainingLoss.init) else { return 1 }
-    var variance: Double?
-    if loss != .meanNLL {
-      guard let trainingMse else {
-        throw CommandFailure.usage(
-          "--weight-decay beside a squared error is a prior only with the noise", remedy: "give --training-mse")
-      }
-      variance =
-        normalisation.targetScale.reduce(0) { $0 + trainingMse / ($1 * $1) } / Double(normalisation.targetScale.count)
-    }
-    return loss.priorPrecision(weightDecay: weightDecay, rows: rows, noiseVariance: variance, outputs: outputs)
   }
 }

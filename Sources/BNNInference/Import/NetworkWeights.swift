@@ -2,17 +2,6 @@ import BNNDatasets
 import BNNModels
 import BNNPosteriors
 
-/// An array by its name, row-major, as other programs keep weights.
-public struct NamedTensor: Sendable, Equatable {
-  public var name: String
-  public var shape: [Int]
-  public var values: [Double]
-
-  public init(name: String, shape: [Int], values: [Double]) {
-    (self.name, self.shape, self.values) = (name, shape, values)
-  }
-}
-
 /// Tensors that are not those of a network of dense layers: what was expected and what there is.
 public struct ImportError: Error, Equatable, Sendable, CustomStringConvertible {
   public let message: String
@@ -33,6 +22,7 @@ public struct NetworkWeights: Sendable, Equatable {
   public private(set) var tensors: [(name: String, shape: [Int])]
   /// Whether θ holds more than these tensors: batch normalisation.
   private let isFolded: Bool
+  private let layout: WeightLayout
 
   public static func == (a: Self, b: Self) -> Bool { a.spec == b.spec && a.theta == b.theta }
 
@@ -41,8 +31,10 @@ public struct NetworkWeights: Sendable, Equatable {
   ///
   /// - Parameter activation: of the hidden layers; the last has none.
   /// - Throws: `ImportError` that names every tensor that is no dense layer's.
-  public init(inferringFrom tensors: [NamedTensor], activation: Activation?) throws(ImportError) {
-    let own = Self.relevant(tensors)
+  public init(
+    inferringFrom tensors: [NamedTensor], activation: Activation?, layout: WeightLayout = .torch
+  ) throws(ImportError) {
+    let own = layout.asTorch(Self.relevant(tensors))
     let prefixes = try Self.layers(own)
     let byName = Dictionary(own.map { ($0.name, $0) }, uniquingKeysWith: { first, _ in first })
     func chains(_ order: [String]) -> Bool {
@@ -72,25 +64,28 @@ public struct NetworkWeights: Sendable, Equatable {
     let layers = weights.enumerated().map { k, weight in
       LayerSpec.dense(units: weight.shape[0], activation: k + 1 < order.count ? activation ?? .identity : .identity)
     }
-    try self.init(own, names: order, NetworkSpec(inputs: max(1, weights.first?.shape.last ?? 0), layers: layers))
+    try self.init(
+      own, names: order, NetworkSpec(inputs: max(1, weights.first?.shape.last ?? 0), layers: layers), layout)
   }
 
   /// As a file describes it. Batch normalisation becomes a part of its neighbours (`BatchNormFolding`).
   ///
   /// - Throws: `ImportError` that lists every tensor that is missing, is too many or has another shape.
-  public init(_ tensors: [NamedTensor], as file: NetworkFile) throws(ImportError) {
-    let own = Self.relevant(tensors)
+  public init(
+    _ tensors: [NamedTensor], as file: NetworkFile, layout: WeightLayout = .torch
+  ) throws(ImportError) {
+    let own = layout.asTorch(Self.relevant(tensors))
     let (layers, names, norms) = try BatchNorm.split(file)
     let first = own.first { $0.name == Self.name(names[0], "weight") }
     let inputs =
       file.input?.shape?.count ?? first.flatMap { $0.shape.count == 2 ? $0.shape[1] : nil }
       ?? file.input?.columns?.count ?? 1
     try self.init(
-      own, names: names, NetworkSpec(inputs: max(1, inputs), image: file.input?.shape, layers: layers), norms)
+      own, names: names, NetworkSpec(inputs: max(1, inputs), image: file.input?.shape, layers: layers), layout, norms)
   }
 
   private init(
-    _ tensors: [NamedTensor], names: [String], _ spec: NetworkSpec, _ norms: [BatchNorm] = []
+    _ tensors: [NamedTensor], names: [String], _ spec: NetworkSpec, _ layout: WeightLayout, _ norms: [BatchNorm] = []
   ) throws(ImportError) {
     do { self.spec = try spec.checked() } catch { throw ImportError("the layers do not fit: \(error)") }
     let network = Network(spec)
@@ -98,26 +93,37 @@ public struct NetworkWeights: Sendable, Equatable {
       layer.tensors.map { (Self.name(name, $0.suffix), $0.shape) }
     }
     isFolded = !norms.isEmpty
+    self.layout = layout
     let others = norms.flatMap { $0.tensors(channels: spec.channels(intoLayer: $0.place)) }
     let values = try Self.values(tensors, of: self.tensors + others)
     theta = Array(values.prefix(network.parameterCount))
+    if layout == .keras { theta = network.reordered(theta, channelsFirst: true) }
     var rest = values.dropFirst(network.parameterCount)
     for norm in norms {
       let count = spec.channels(intoLayer: norm.place)
-      try norm.fold(into: &theta, of: network, Array(rest.prefix(4 * count)))
+      var own = Array(rest.prefix(4 * count))
+      if layout == .keras, let image = network.flattenedImage(into: norm.place) {
+        own = image.reordered(own, channelsFirst: true)
+      }
+      try norm.fold(into: &theta, of: network, own)
       rest = rest.dropFirst(4 * count)
     }
   }
 
-  /// The numbers of other tensors of the same names and shapes, in the order of θ: an optimiser's averages of squared
-  /// gradients.
-  public func matching(_ others: [NamedTensor]) throws(ImportError) -> [Double] {
+  /// The numbers of other tensors of the same names and shapes, in the order of θ: an optimiser's averages of squared gradients, as
+  /// they are; or those in an optimiser's state, their bias taken out (`AdamState`).
+  ///
+  /// - Parameter secondBeta: β₂ of the optimiser.
+  public func matching(_ others: [NamedTensor], secondBeta: Double = 0.999) throws(ImportError) -> [Double] {
     guard !isFolded else {
       throw ImportError(
         "the weights have taken batch normalisation in, and an optimiser's averages are of those before",
         remedy: "give rows of data instead (--data, or --rows and --inputs)")
     }
-    return try Self.values(Self.relevant(others), of: tensors)
+    var own = layout.asTorch(Self.relevant(others))
+    if let state = AdamState(others) { own = try state.named(as: tensors, secondBeta: secondBeta) }
+    let values = try Self.values(own, of: tensors)
+    return layout == .keras ? Network(spec).reordered(values, channelsFirst: true) : values
   }
 
   private static func values(
@@ -214,68 +220,5 @@ public struct NetworkWeights: Sendable, Equatable {
       wasNumber = isNumber
     }
     return result
-  }
-}
-
-// MARK: The way back
-
-extension Posterior {
-  /// The mean of the weights under the names of PyTorch's `nn.Sequential` (`0.weight`, `0.bias`, `2.weight`, …; activations and
-  /// layers without weights stand between), for inputs and outputs in their own units:
-  ///
-  ///     W₁ ← W₁/s, b₁ ← b₁ − W₁c/s      of the inputs' centers c and scales s,      W_L ← tW_L, b_L ← tb_L + m of the targets'.
-  ///
-  /// Only a dense first layer takes the inputs' scaling in; before any other it stays outside (`plainInputScaling`).
-  ///
-  /// - Throws: `UpdateError.unsuitable` where plain weights do not predict as the posterior's mean does.
-  public func plainWeights() throws -> [NamedTensor] {
-    guard model.method.keepsCurvature, model.laplace?.isLinearised != true, let spec = model.network else {
-      throw UpdateError.unsuitable(
-        "a posterior of \(model.methodName) is not one network with plain weights, and cannot be exported; those of laplace, "
-          + "kalman, mean-field and point can")
-    }
-    guard members.count == 1, let theta = members.first?.theta else {
-      throw UpdateError.unsuitable(
-        "\(members.count) networks are not plain weights of one; only one member can be exported")
-    }
-    let network = Network(spec)
-    let (center, scale) = (normalisation.targetCenter, normalisation.targetScale)
-    let folds = center.contains { $0 != 0 } || scale.contains { $0 != 1 }
-    guard !folds || network.outputs == center.count && spec.endsLinear else {
-      throw UpdateError.unsuitable(
-        "the targets' normalisation cannot be folded into the last layer of this network: its outputs are not the targets"
-      )
-    }
-    var result: [NamedTensor] = []
-    var module = 0
-    for (index, layer) in network.layers.enumerated() {
-      var values = theta[network.parameterRange(ofLayers: index..<(index + 1))].map { $0 }
-      if let dense = layer as? Dense {
-        if index == 0 {
-          dense.fold(
-            &values, inputScale: normalisation.featureScale.map { 1 / $0 },
-            inputShift: zip(normalisation.featureCenter, normalisation.featureScale).map { -$0 / $1 })
-        }
-        if folds, index == network.layers.count - 1 { dense.fold(&values, outputScale: scale, outputShift: center) }
-      }
-      var rest = values[...]
-      for tensor in layer.tensors {
-        let count = tensor.shape.reduce(1, *)
-        result.append(
-          NamedTensor(name: "\(module).\(tensor.suffix)", shape: tensor.shape, values: Array(rest.prefix(count))))
-        rest = rest.dropFirst(count)
-      }
-      module += layer is Elementwise || layer.activation == .identity ? 1 : 2
-    }
-    return result
-  }
-
-  /// What the inputs of `plainWeights` must be made to go through first, (x − center)/scale; nil where the weights hold it.
-  public var plainInputScaling: (center: [Double], scale: [Double])? {
-    let own = (normalisation.featureCenter, normalisation.featureScale)
-    guard model.network?.layers.first?.isDense == false,
-      own.0.contains(where: { $0 != 0 }) || own.1.contains(where: { $0 != 1 })
-    else { return nil }
-    return own
   }
 }

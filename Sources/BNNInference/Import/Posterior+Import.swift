@@ -69,36 +69,45 @@ extension Posterior {
     return (posterior, report)
   }
 
-  /// The same without D1: from how many rows it had and what else is known.
+  /// The same without D1: from how many rows it had and what else is known. Prior precisions that are not given are those of the evidence,
+  /// which knows of D1 its curvature, its rows and its error; so is the noise where D1's error is known (`LaplaceTuning`), unless the
+  /// curvature is a diagonal, whose γ is too large: then it is that error.
   ///
   /// - Parameters:
   ///   - rows: N, of D1.
-  ///   - prior: a precision, and for a Gaussian likelihood the noise unless targets of other rows tell it.
+  ///   - trainingError: the mean squared error on D1 in the targets' units. Without it and without a given noise, targets of other rows
+  ///     must tell the noise.
   /// - Throws: `UpdateError`, `LinearAlgebraError` for a precision that is not positive definite.
   public static func reconstructed(
     _ spec: NetworkSpec, theta: [Double], settings: LaplaceSettings, likelihood: LikelihoodKind, schema: Schema,
-    from source: CurvatureSource, rows: Int, normalisation: Normalisation, standardised: Bool = true,
-    prior: PriorSettings, seed: UInt64 = 0, threads: Int = 1
+    from source: CurvatureSource, rows: Int, trainingError: Double? = nil, normalisation: Normalisation,
+    standardised: Bool = true, prior: PriorSettings, seed: UInt64 = 0, threads: Int = 1
   ) throws -> (posterior: Posterior, report: UpdateReport) {
     var result = try importStart(spec, theta, settings, likelihood, schema, normalisation, standardised, prior)
     guard rows >= 1 else { throw UpdateError.unsuitable("the first data had at least one row") }
-    guard let precision = prior.precision.value else {
-      throw UpdateError.unsuitable(
-        "without the first data there is no evidence to choose the prior precision by; give one")
-    }
     let network = Network(spec)
     let chosen = settings.layers ?? 0..<network.layers.count
     let shapes = network.shapes(ofLayers: chosen)
     var variance: Double?
+    var residuals: (sum: Double, count: Double)?
     if likelihood.hasNoise {
-      if case .given(let sd) = prior.noise { variance = normalisation.noiseVariance(given: sd) }
-      if variance == nil { variance = result.estimatedNoise(theta, source, threads) }
+      if case .given(let sd) = prior.noise {
+        variance = normalisation.noiseVariance(given: sd)
+      } else if let trainingError {
+        let own = normalisation.noiseVariance(given: trainingError.squareRoot())
+        let count = Double(rows * schema.targets.count)
+        variance = own
+        if settings.structure != .diagonal { residuals = (own * count, count) }
+      } else {
+        variance = result.estimatedNoise(theta, source, threads)
+      }
       guard let own = variance, own > 0 else {
         throw UpdateError.unsuitable(
           "the noise is unknown: give the training error (--training-mse), or rows with their targets")
       }
     }
-    let curvature: AnyCurvature
+    // At unit noise.
+    var curvature: AnyCurvature
     let reason: String
     switch source {
     case .inputs(let x, _):
@@ -114,8 +123,8 @@ extension Posterior {
       let stream = RandomStream(seed: seed).split(0)
       let found =
         batch.isSingle
-        ? result.importEngine(batch, batch.single, threads).curvature(at: theta, variance ?? 1, seed: stream)
-        : result.importEngine(batch, batch.double, threads).curvature(at: theta, variance ?? 1, seed: stream)
+        ? result.importEngine(batch, batch.single, threads).curvature(at: theta, 1, seed: stream)
+        : result.importEngine(batch, batch.double, threads).curvature(at: theta, 1, seed: stream)
       curvature = try found.compressed(to: settings.products).curvature
       reason =
         "D1's curvature is reconstructed: that of the given weights at the inputs of \(x.rows) other rows, times "
@@ -128,7 +137,7 @@ extension Posterior {
         throw UpdateError.unsuitable("averages of squared gradients are \(theta.count) numbers that are not negative")
       }
       let c = loss.factor(noiseVariance: variance, outputs: network.outputs)
-      let scale = Double(rows) * Double(batchSize) * c
+      let scale = Double(rows) * Double(batchSize) * c * (variance ?? 1)
       curvature = .diagonal(
         DiagonalCurvature(
           layers: shapes, diagonal: moments[network.parameterRange(ofLayers: chosen)].map { $0 * scale })
@@ -137,9 +146,18 @@ extension Posterior {
         "D1's curvature is reconstructed from an optimiser's averages v of squared gradients: N·B·v·c with N = \(rows), "
         + "B = \(batchSize), c = \(Float(c)) (\(loss.rawValue))."
     }
+    var precisions = [Double](repeating: prior.precision.value ?? 1, count: shapes.count)
+    if prior.precision == .auto || residuals != nil {
+      let found = LaplaceTuning(
+        sweep: try curvature.sweep(), squares: network.squares(of: theta, chosen), residuals: residuals,
+        isPerLayer: settings.priorScope == .layer
+      ).tuned(precisions, variance ?? 1, tunesPrior: prior.precision == .auto, tunesNoise: residuals != nil)
+      precisions = found.prior
+      if variance != nil { variance = found.noiseVariance }
+    }
+    if let variance { curvature.scale(by: 1 / variance) }
     var state = LaplaceState(
-      chosen: chosen, curvature: curvature,
-      prior: .layers([Double](repeating: precision, count: shapes.count)), noiseVariance: variance, logEvidence: 0,
+      chosen: chosen, curvature: curvature, prior: .layers(precisions), noiseVariance: variance, logEvidence: 0,
       distanceToOptimum: 0)
     // Nothing tells how much of the spread predictions of classes should believe, as at a fit without held-out rows.
     if likelihood.isClassification { state.predictiveScale = 0 }
@@ -152,7 +170,7 @@ extension Posterior {
     ]
     result.certificate.update = .reconstructed
     result.certificate.reasons.insert(reason, at: 0)
-    if let variance, prior.noise == .auto, case .inputs(let x, _) = source {
+    if let variance, prior.noise == .auto, trainingError == nil, case .inputs(let x, _) = source {
       let sd =
         (variance * normalisation.targetScale.reduce(0) { $0 + $1 * $1 } / Double(normalisation.targetScale.count))
         .squareRoot()

@@ -340,13 +340,10 @@ struct LaplaceEngine<Scalar: BLASScalar>: Sendable {
     by curvature: AnyCurvature
   ) throws {
     guard open.prior || open.noise else { return }
-    let squares = chosen.filter { network.layers[$0].shape != nil }.map { index in
-      theta[network.parameterRange(ofLayers: index..<(index + 1))].reduce(0) { $0 + $1 * $1 }
-    }
     guard case .layers(var prior) = values.prior else { preconditionFailure("training has one precision a layer") }
     let isPerLayer = settings.priorScope == .layer
     let found = LaplaceTuning(
-      sweep: try curvature.sweep(), squares: squares, residuals: hasNoise ? loss(1).residuals(theta) : nil,
+      sweep: try curvature.sweep(), squares: network.squares(of: theta, chosen), residuals: hasNoise ? loss(1).residuals(theta) : nil,
       isPerLayer: isPerLayer
     ).tuned(Array(prior[blocks]), values.noiseVariance, tunesPrior: open.prior, tunesNoise: open.noise)
     values.noiseVariance = found.noiseVariance

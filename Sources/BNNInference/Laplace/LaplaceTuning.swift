@@ -1,3 +1,4 @@
+import BNNModels
 import BNNPosteriors
 
 #if canImport(Glibc)
@@ -63,5 +64,14 @@ struct LaplaceTuning {
 
   private static func precision(_ gamma: Double, _ square: Double) -> Double {
     min(max(max(gamma, 1e-8) / max(square, 1e-300), 1e-8), 1e8)
+  }
+}
+
+extension Network {
+  /// ‖θ_l‖² of those of neighbouring layers that have weights.
+  func squares(of theta: [Double], _ chosen: Range<Int>) -> [Double] {
+    chosen.filter { layers[$0].shape != nil }.map { index in
+      theta[parameterRange(ofLayers: index..<(index + 1))].reduce(0) { $0 + $1 * $1 }
+    }
   }
 }
