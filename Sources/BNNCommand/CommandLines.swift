@@ -91,6 +91,7 @@ extension Posterior {
     if let heads = schema.headLabels, heads.joined().allSatisfy({ Self.fitsList($0) && !$0.contains(";") }) {
       words += Self.flag("--heads", heads.map { $0.joined(separator: ",") }.joined(separator: ";"))
     }
+    if let task = schema.task { words += Self.flag("--task-column", task) }
     words += ["--method", lineage.first?.method ?? model.methodName]
     if model.likelihood != .gaussian { words += ["--likelihood", model.likelihood.rawValue] }
     if var laplace = model.laplace, lineage.first?.method != Method.point.rawValue {

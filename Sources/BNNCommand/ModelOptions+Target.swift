@@ -69,12 +69,14 @@ extension ModelOptions {
 
   /// What a first reading is to make of the columns. Labels of images are classes, unless a flag says otherwise.
   ///
-  /// - Parameter takesClasses: whether the method does.
-  func choice(isLabelled: Bool, takesClasses: Bool = true) -> ColumnChoice {
+  /// - Parameters:
+  ///   - takesClasses: whether the method does.
+  ///   - task: the column that says which head a row is about.
+  func choice(isLabelled: Bool, takesClasses: Bool = true, task: String? = nil) -> ColumnChoice {
     ColumnChoice(
       targets: targets(isLabelled: isLabelled), kind: targetChoice(isLabelled: isLabelled, takesClasses: takesClasses),
       heads: headLabels, features: names(features), ignore: names(ignore) ?? [], categorical: names(categorical) ?? [],
-      weights: weights, time: time)
+      weights: weights, time: time, task: task)
   }
 
   private func targetChoice(isLabelled: Bool, takesClasses: Bool) -> TargetChoice {

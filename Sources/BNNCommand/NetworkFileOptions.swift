@@ -26,7 +26,7 @@ private func words(_ error: DecodingError) -> String {
 }
 
 extension ModelOptions {
-  /// With what the network file says of likelihood and classes, where no flag does.
+  /// With what the network file says of likelihood, classes and heads, where no flag does.
   func resolved() throws -> ModelOptions {
     guard let network else { return self }
     let file = try readNetworkFile(network)
@@ -40,12 +40,10 @@ extension ModelOptions {
     }
     var result = self
     if likelihood == nil { result.likelihood = file.likelihood?.rawValue }
-    if classes == nil, heads == nil, let own = file.classes {
-      guard own.allSatisfy({ !$0.contains(",") }) else {
-        throw refuse("a class has a comma in its name", "name the classes without")
-      }
-      result.classes = own.joined(separator: ",")
-    }
+    guard ((file.classes ?? []) + (file.heads ?? []).flatMap { $0 }).allSatisfy({ !$0.contains(",") && !$0.contains(";") })
+    else { throw refuse("a class has a comma or a semicolon in its name", "name the classes without") }
+    if classes == nil, heads == nil, let own = file.classes { result.classes = own.joined(separator: ",") }
+    if heads == nil, let own = file.heads { result.heads = own.map { $0.joined(separator: ",") }.joined(separator: ";") }
     try result.validateClasses()
     return result
   }

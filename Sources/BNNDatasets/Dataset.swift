@@ -11,6 +11,8 @@ public struct Dataset: Sendable, Equatable {
   public let rowNumbers: [Int]
   /// The weight of each row, positive: its noise has the variance σ²/w. Nil if every row weighs 1.
   public let weights: [Double]?
+  /// The head that each row is about, where the table or the caller tells it; nil where the rows' classes do.
+  public let heads: [Int]?
   /// The texts of the columns that a reader was asked to keep, column by column.
   public let kept: [[String]]
 
@@ -21,8 +23,10 @@ public struct Dataset: Sendable, Equatable {
   /// - Parameter rowNumbers: 1, 2, … if nil.
   public init(
     features: [Double], featureCount: Int, targets: [Double] = [], targetCount: Int = 0, rows: Int,
-    rowNumbers: [Int]? = nil, weights: [Double]? = nil, kept: [[String]] = []
+    rowNumbers: [Int]? = nil, weights: [Double]? = nil, heads: [Int]? = nil, kept: [[String]] = []
   ) {
+    precondition(heads == nil || heads?.count == rows, "each row has one head")
+    self.heads = heads
     precondition(weights == nil || weights?.count == rows, "each row has one weight")
     precondition(kept.allSatisfy { $0.count == rows }, "each row has its texts")
     self.weights = weights
@@ -46,17 +50,19 @@ public struct Dataset: Sendable, Equatable {
     var targets: [Double] = []
     var rowNumbers: [Int] = []
     var weights: [Double] = []
+    var heads: [Int]?
     var kept: [[String]] = Array(repeating: [], count: reader.keptCount)
     while let block = try reader.nextBlock(maxRows: 4096) {
       features += block.features
       targets += block.targets
       rowNumbers += block.rowNumbers
       weights += block.weights ?? []
+      if let own = block.heads { heads = (heads ?? []) + own }
       for k in kept.indices { kept[k] += block.kept[k] }
     }
     self.init(
       features: features, featureCount: reader.featureCount, targets: targets, targetCount: reader.targetCount,
-      rows: rowNumbers.count, rowNumbers: rowNumbers, weights: reader.columns.weights == nil ? nil : weights, kept: kept
-    )
+      rows: rowNumbers.count, rowNumbers: rowNumbers, weights: reader.columns.weights == nil ? nil : weights,
+      heads: heads, kept: kept)
   }
 }

@@ -12,6 +12,9 @@ public final class DatasetReader {
   public private(set) var weightlessRows = 0
   private let table: TableReader
   private let encoder: OneHotEncoder
+  private let task: TaskChoice
+  /// Of its column among the texts of a block.
+  private let taskPlace: Int?
   private var givenRows = 0
   private let isStream: Bool
   /// What is wrong with a row whose predecessors were given first.
@@ -23,13 +26,16 @@ public final class DatasetReader {
   ///   - options: what to do about levels never seen; the rest of it was used in opening the table.
   ///   - keeping: names of columns whose texts are kept as they are.
   ///   - readsTime: whether the schema's column of times must be there and is read.
-  /// - Throws: `DataError` if the table lacks a column of the schema or one to keep.
+  ///   - task: how the head of a row is told; where the table has classes too, they must agree.
+  /// - Throws: `DataError` if the table lacks a column of the schema or one to keep, or for heads that there are not.
   public init(
     table: TableReader, schema: Schema, targets: Schema.Targets = .required, options: TableOptions = TableOptions(),
-    keeping: [String] = [], readsTime: Bool = false
+    keeping: [String] = [], readsTime: Bool = false, task: TaskChoice = .automatic
   ) throws(DataError) {
+    try task.check(schema, file: table.file)
     columns = try schema.resolve(
-      header: table.columnNames, targets: targets, readsTime: readsTime, file: table.file)
+      header: table.columnNames, targets: targets, readsTime: readsTime, task: task.column, file: table.file)
+    self.task = task
     self.table = table
     self.schema = schema
     isStream = options.isStream
@@ -45,10 +51,15 @@ public final class DatasetReader {
     let numbers =
       columns.targets.map { Selection.Column(index: $0, use: targetUse) }
       + [columns.weights].compactMap { $0 }.map { Selection.Column(index: $0, use: .number) }
-    table.select(
-      Selection(
-        features + numbers,
-        kept: keeping.compactMap { table.columnNames.firstIndex(of: $0) } + [columns.time].compactMap { $0 }))
+    var kept = keeping.compactMap { table.columnNames.firstIndex(of: $0) } + [columns.time].compactMap { $0 }
+    if let own = columns.task, !task.isHead {
+      // A table gives the texts of a column once.
+      if !kept.contains(own) { kept.append(own) }
+      taskPlace = kept.firstIndex(of: own)
+    } else {
+      taskPlace = nil
+    }
+    table.select(Selection(features + numbers, kept: kept))
   }
 
   /// Opens a table and reads its rows; the path may be "-" as for `TableReader`.
@@ -57,13 +68,13 @@ public final class DatasetReader {
   public convenience init(
     path: String, labels: String? = nil, schema: Schema, targets: Schema.Targets = .required,
     options: TableOptions = TableOptions(),
-    keeping: [String] = [], readsTime: Bool = false
+    keeping: [String] = [], readsTime: Bool = false, task: TaskChoice = .automatic
   ) throws(DataError) {
     let name = schema.targets.count == 1 ? schema.targets[0] : TableInput.labelColumn
     try self.init(
       table: TableReader(path: path, labels: labels, labelColumn: name, options: options), schema: schema,
       targets: targets, options: options,
-      keeping: keeping, readsTime: readsTime)
+      keeping: keeping, readsTime: readsTime, task: task)
   }
 
   public var file: String { table.file }
@@ -72,6 +83,8 @@ public final class DatasetReader {
   /// The rows of the table, those that will be left out included, if that is known without reading them.
   public var rowCount: Int? { table.rowCount }
   public var featureCount: Int { schema.features.count }
+  /// Whether blocks say which head each row is about.
+  public var tellsHeads: Bool { task.isHead || taskPlace != nil }
   /// The number of targets of each row; 0 if they were optional and the table lacks them.
   public var targetCount: Int { columns.targets.count }
   /// The number of columns whose texts are kept.
@@ -109,6 +122,7 @@ public final class DatasetReader {
   /// As `read`, for a table that holds its rows as they are wanted; nil for every other, and for rows that need a closer
   /// look.
   func readDirectly(maxRows: Int, into buffer: inout RowBuffer) throws(DataError) -> Int? {
+    guard !tellsHeads else { return nil }
     let count = try table.readDirectly(maxRows: maxRows, into: &buffer)
     givenRows += count ?? 0
     return count
@@ -154,7 +168,20 @@ public final class DatasetReader {
     return Dataset(
       features: encoder.encode(block.columns(0..<inputs), rows: block.rows), featureCount: featureCount,
       targets: targets, targetCount: targetCount, rows: block.rows,
-      rowNumbers: block.rowNumbers, weights: weights, kept: Array(block.texts.prefix(keptCount)))
+      rowNumbers: block.rowNumbers, weights: weights, heads: try heads(block, classes: targets),
+      kept: Array(block.texts.prefix(keptCount)))
+  }
+
+  /// Of every row, where they are told.
+  private func heads(_ block: TableBlock, classes: [Double]) throws(DataError) -> [Int]? {
+    if case .head(let own) = task {
+      let all = [Int](repeating: own, count: block.rows)
+      try schema.check(classes, areOf: all, rowNumbers: block.rowNumbers, file: table.labelFile)
+      return all
+    }
+    guard let taskPlace, let name = task.column ?? schema.task else { return nil }
+    return try schema.tasks(
+      block.texts[taskPlace], column: name, classes: classes, rowNumbers: block.rowNumbers, file: file)
   }
 
   private func extendTimes(_ block: TableBlock) throws(DataError) {

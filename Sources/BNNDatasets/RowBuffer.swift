@@ -84,7 +84,7 @@ extension UnsafeMutableBufferPointer<Double> {
 extension DatasetReader {
   /// Whether every row is the table's own numbers, features and targets, and nothing else.
   public var isPlain: Bool {
-    keptCount == 0 && columns.weights == nil && columns.time == nil && schema.targetKind == .number
+    keptCount == 0 && columns.weights == nil && columns.time == nil && !tellsHeads && schema.targetKind == .number
       && schema.featureColumns.allSatisfy { $0.levels == nil }
   }
 

@@ -1,10 +1,10 @@
 /// In a posterior's manifest: `features` are the inputs of the model by name, in order, and `targets` what it predicts. Where a
 /// column is a category, `columns` says which columns of a table the inputs are made of. `classes` are the labels of a target of
-/// classes, `heads` the groups of their indices if they are in groups, and `target_kind` is "count" for counts; without any, targets
+/// classes, `heads` the groups of their indices if they are in groups, `task` the column that says which, and `target_kind` is "count" for counts; without any, targets
 /// are numbers.
 extension Schema: Codable {
   enum CodingKeys: String, CodingKey {
-    case features, targets, classes, heads, columns, weights, time
+    case features, targets, classes, heads, columns, weights, time, task
     case targetKind = "target_kind"
   }
 
@@ -20,11 +20,15 @@ extension Schema: Codable {
           forKey: .heads, in: container, debugDescription: "heads are groups that have every class once")
       }
     }
+    let task = try container.decodeIfPresent(String.self, forKey: .task)
+    guard task == nil || heads != nil else {
+      throw DecodingError.dataCorruptedError(forKey: .task, in: container, debugDescription: "tasks without heads")
+    }
     self.init(
       featureColumns: columns ?? features.map { FeatureColumn(name: $0) },
       targets: try container.decode([String].self, forKey: .targets), targetKind: kind, heads: heads,
       weights: try container.decodeIfPresent(String.self, forKey: .weights),
-      time: try container.decodeIfPresent(String.self, forKey: .time))
+      time: try container.decodeIfPresent(String.self, forKey: .time), task: task)
     guard self.features == features else {
       throw DecodingError.dataCorruptedError(
         forKey: .columns, in: container, debugDescription: "the inputs are not those of the columns")
@@ -62,5 +66,6 @@ extension Schema: Codable {
     if featureColumns.contains(where: { $0.levels != nil }) { try container.encode(featureColumns, forKey: .columns) }
     try container.encodeIfPresent(weights, forKey: .weights)
     try container.encodeIfPresent(time, forKey: .time)
+    try container.encodeIfPresent(task, forKey: .task)
   }
 }

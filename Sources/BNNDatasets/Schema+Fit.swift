@@ -12,10 +12,12 @@ public struct ColumnChoice: Sendable, Equatable {
   public var categorical: [String]
   public var weights: String?
   public var time: String?
+  /// Of heads: the column that says which one a row is about.
+  public var task: String?
 
   public init(
     targets: [String], kind: TargetChoice = .number, heads: [[String]]? = nil, features: [String]? = nil,
-    ignore: [String] = [], categorical: [String] = [], weights: String? = nil, time: String? = nil
+    ignore: [String] = [], categorical: [String] = [], weights: String? = nil, time: String? = nil, task: String? = nil
   ) {
     self.targets = targets
     self.kind = kind
@@ -25,6 +27,7 @@ public struct ColumnChoice: Sendable, Equatable {
     self.categorical = categorical
     self.weights = weights
     self.time = time
+    self.task = task
   }
 }
 
@@ -44,7 +47,11 @@ extension Schema {
     let table = try TableReader(input, options: options)
     let numeric = try choose(
       header: table.columnNames, targets: choice.targets, features: choice.features, ignore: choice.ignore,
-      weights: choice.weights, time: choice.time, file: table.file)
+      weights: choice.weights, time: choice.time, task: choice.task, file: table.file)
+    guard choice.task == nil || choice.heads != nil else {
+      throw DataError(
+        .usage, "a column of tasks is of classes in heads", file: table.file, remedy: "declare the heads, as in --heads \"a,b;c,d\"")
+    }
     let names = numeric.features
     try check(choice.categorical, amongFeatures: names, header: table.columnNames, numeric, file: table.file)
     let places = try numeric.resolve(header: table.columnNames, file: table.file)
@@ -83,7 +90,7 @@ extension Schema {
     return Schema(
       featureColumns: columns, targets: choice.targets, targetKind: kind,
       heads: try choice.heads.map { own throws(DataError) in try heads(own, of: kind, file: table.file) },
-      weights: choice.weights, time: choice.time)
+      weights: choice.weights, time: choice.time, task: choice.task)
   }
 
   private static func check(

@@ -12,14 +12,17 @@ public struct Schema: Hashable, Sendable {
   public let weights: String?
   /// The column that says when a row was observed; no feature.
   public let time: String?
+  /// The column that says which head a row is about, by its number from 0; no feature.
+  public let task: String?
   /// The inputs of the model: a number's column by its name, a category as "column=level" for each level.
   public let features: [String]
 
-  /// - Precondition: `heads`, if given, are groups as they must be (`areHeads`).
+  /// - Precondition: `heads`, if given, are groups as they must be (`areHeads`); a column of tasks is of heads.
   public init(
     featureColumns: [FeatureColumn], targets: [String], targetKind: TargetKind = .number, heads: [[Int]]? = nil,
-    weights: String? = nil, time: String? = nil
+    weights: String? = nil, time: String? = nil, task: String? = nil
   ) {
+    precondition(task == nil || heads != nil, "tasks are the numbers of heads")
     if let heads {
       guard case .classes(let labels) = targetKind, Self.areHeads(heads, of: labels.count) else {
         preconditionFailure("heads have every class once, two or more each, in ascending order")
@@ -31,6 +34,7 @@ public struct Schema: Hashable, Sendable {
     self.heads = heads
     self.weights = weights
     self.time = time
+    self.task = task
     features = featureColumns.flatMap(\.inputs)
   }
 
@@ -59,18 +63,23 @@ public struct Schema: Hashable, Sendable {
     public let weights: Int?
     /// The index of the column of times; likewise.
     public let time: Int?
+    /// The index of the column of tasks; nil if there is none or the table lacks it.
+    public let task: Int?
     /// The names of all other columns, in the order of the table; worth one line to the user.
     public let ignored: [String]
   }
 
   /// Finds the columns in a header, in whatever order they are there.
   ///
-  /// - Parameter readsTime: whether the column of times, if there is one, must be there.
+  /// - Parameters:
+  ///   - readsTime: whether the column of times, if there is one, must be there.
+  ///   - task: a column of tasks that must be there; nil takes the schema's, if it is.
   /// - Throws: `DataError` that names all missing columns, the nearest name there is for each, and what there is; or a
   ///   column of the schema that is there twice.
   /// - Complexity: O(columns); with missing ones O(missing × columns).
   public func resolve(
-    header: [String], targets wanted: Targets = .required, readsTime: Bool = false, file: String
+    header: [String], targets wanted: Targets = .required, readsTime: Bool = false, task given: String? = nil,
+    file: String
   ) throws(DataError) -> Columns {
     let index = Dictionary(header.enumerated().map { ($1, $0) }, uniquingKeysWith: { first, _ in first })
     let absent = targets.contains { index[$0] == nil }
@@ -78,7 +87,9 @@ public struct Schema: Hashable, Sendable {
     let weighted = wanted == .required ? weights : nil
     let timed = readsTime ? time : nil
     let names = featureColumns.map(\.name)
-    let asked = names + present + [weighted, timed].compactMap { $0 }
+    // One that is a feature too is not asked for twice.
+    let tasks = (given ?? task.flatMap { index[$0] == nil ? nil : $0 }).flatMap { names.contains($0) ? nil : $0 }
+    let asked = names + present + [weighted, timed, tasks].compactMap { $0 }
     let missing = asked.filter { index[$0] == nil }
     guard missing.isEmpty else { throw Self.missing(missing, header: header, file: file) }
     let used = Set(asked)
@@ -90,6 +101,7 @@ public struct Schema: Hashable, Sendable {
     return Columns(
       features: names.compactMap { index[$0] }, targets: present.compactMap { index[$0] },
       weights: weighted.flatMap { index[$0] }, time: timed.flatMap { index[$0] },
+      task: (given ?? task).flatMap { index[$0] },
       ignored: header.filter { !known.contains($0) })
   }
 
@@ -99,12 +111,12 @@ public struct Schema: Hashable, Sendable {
   ///   - targets: names of columns of the header.
   ///   - features: names of columns, in the order wanted; if nil, all columns that are nothing else.
   ///   - ignore: names of columns that are no features.
-  ///   - weights, time: names of columns that are no features.
+  ///   - weights, time, task: names of columns that are no features.
   ///   - allowingNoFeatures: accept a table of targets only.
   /// - Throws: `DataError` if the header repeats a name, lacks a name asked for, or a column is asked to be two things.
   public static func choose(
     header: [String], targets: [String], features: [String]? = nil, ignore: [String] = [], weights: String? = nil,
-    time: String? = nil, allowingNoFeatures: Bool = false, file: String
+    time: String? = nil, task: String? = nil, allowingNoFeatures: Bool = false, file: String
   ) throws(DataError) -> Schema {
     let twice = repeated(header)
     guard twice.isEmpty else {
@@ -112,7 +124,7 @@ public struct Schema: Hashable, Sendable {
         .badData, "the header has columns of the same name: \(listing(twice))", file: file,
         remedy: "give each column a name of its own")
     }
-    let special = [weights, time].compactMap { $0 }
+    let special = [weights, time, task].compactMap { $0 }
     let asked = targets + (features ?? []) + ignore + special
     let known = Set(header)
     let missing = asked.filter { !known.contains($0) }
@@ -120,7 +132,7 @@ public struct Schema: Hashable, Sendable {
     if let both = repeated(asked).first {
       throw DataError(
         .usage, "the column \"\(excerpt(both.utf8))\" is asked for twice", file: file,
-        remedy: "name it once, as target, as feature, as ignored, as weights or as time")
+        remedy: "name it once, as target, as feature, as ignored, as weights, as time or as task")
     }
     let others = Set(targets + ignore + special)
     let chosen = features ?? header.filter { !others.contains($0) }

@@ -6,6 +6,8 @@
 ///                 {"type": "dense", "name": "fc2", "units": 10}],
 ///      "target": {"center": 20, "scale": 5}, "likelihood": "categorical", "classes": ["0", "1"]}
 ///
+/// `"heads": [["0", "1"], ["2", "3"]]` in the place of `classes` declares groups of them with outputs of their own, one a task, on the body
+/// that the layers before the last are; the last layer has as many units as there are classes in all.
 /// The network sees (x/divide_by − center)/scale, and its outputs times the target's scale plus its center are what it
 /// predicts. Centers and scales are one number for all columns or one a column. Only `layers` must be there; `name` is the
 /// prefix of a layer's tensors, `layers.N` if it is left out. Unknown keys are errors. Of images `input` has the `shape`
@@ -44,11 +46,12 @@ public struct NetworkFile: Sendable, Equatable, Decodable {
   public var layers: [Layer]
   public var likelihood: LikelihoodKind?
   public var classes: [String]?
+  public var heads: [[String]]?
 
   public init(from decoder: any Decoder) throws {
     let container = try decoder.container(keyedBy: Key.self)
     try container.refuseKeys(
-      besides: ["classes", "format_version", "input", "layers", "likelihood", "target"], in: "a network file")
+      besides: ["classes", "format_version", "heads", "input", "layers", "likelihood", "target"], in: "a network file")
     let version = try container.decodeIfPresent(Int.self, forKey: Key("format_version")) ?? 1
     guard version == 1 else {
       throw container.corrupt("format_version", "unknown format_version \(version); this program reads 1")
@@ -58,6 +61,7 @@ public struct NetworkFile: Sendable, Equatable, Decodable {
     layers = try container.decode([Layer].self, forKey: Key("layers"))
     guard !layers.isEmpty else { throw container.corrupt("layers", "a network has at least 1 layer") }
     classes = try container.decodeIfPresent([String].self, forKey: Key("classes"))
+    heads = try container.decodeIfPresent([[String]].self, forKey: Key("heads"))
     if let name = try container.decodeIfPresent(String.self, forKey: Key("likelihood")) {
       guard let kind = LikelihoodKind(rawValue: name) else {
         let all = LikelihoodKind.allCases.map(\.rawValue).joined(separator: ", ")

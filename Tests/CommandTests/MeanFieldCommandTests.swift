@@ -150,7 +150,7 @@ struct MeanFieldCommandTests {
       let after = folder.run("evaluate", "b", "C.csv", "--json").succeeded().object()
       #expect(try #require(after["nll"] as? Double) < #require(before["nll"] as? Double) + 0.05, "\(likelihood)")
       if let accuracy = after["accuracy"] as? Double { #expect(accuracy > 0.75, "\(likelihood) \(flags)") }
-      let head = flags.contains("--heads") ? ["--head", "0"] : []
+      let head = flags.contains("--heads") ? ["--task", "0"] : []
       folder.run(["predict", "b", "C.csv"] + head).succeeded()
       for predictive in ["moments", "network-monte-carlo"] {
         folder.run("evaluate", "b", "C.csv", "--predictive", predictive).succeeded()

@@ -18,6 +18,7 @@ struct Evaluate: ParsableCommand {
   @Option(name: .long, help: "Another posterior to score on the same rows; exit 2 when the first is worse than it.")
   var against: String?
 
+  @OptionGroup var tasks: TaskOptions
   @OptionGroup var predictive: PredictiveOptions
   @OptionGroup var labels: LabelOptions
   @OptionGroup var properties: PropertyOptions
@@ -31,7 +32,8 @@ struct Evaluate: ParsableCommand {
     try properties.check(against: own, file: posterior)
     let other = try against.map { try loadOther($0, own) }
     let reader = try DatasetReader(
-      path: data, labels: labels.file, schema: own.model.schema, options: levels.apply(to: tables.options))
+      path: data, labels: labels.file, schema: own.model.schema, options: levels.apply(to: tables.options),
+      task: tasks.choice)
     let rows = try Dataset(readingAll: reader)
     remark(on: reader, console)
     let each = try score(own, rows)

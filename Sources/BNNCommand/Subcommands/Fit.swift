@@ -30,6 +30,7 @@ struct Fit: ParsableCommand {
 
   @OptionGroup var model: ModelOptions
   @OptionGroup var labels: LabelOptions
+  @OptionGroup var tasks: TaskOptions
 
   @Option(
     name: .long,
@@ -184,10 +185,10 @@ struct Fit: ParsableCommand {
     // Twice: the first reading finds categories and their levels.
     let input = try TableInput(path: data, labels: labels.file)
     let schema = try Schema.fit(
-      model.choice(isLabelled: labels.file != nil, takesClasses: takesClasses), to: input, options: tables.options,
+      model.choice(isLabelled: labels.file != nil, takesClasses: takesClasses, task: tasks.taskColumn), to: input, options: tables.options,
       coding: coding)
     let table = try TableReader(input, options: tables.options)
-    let reader = try DatasetReader(table: table, schema: schema, readsTime: true)
+    let reader = try DatasetReader(table: table, schema: schema, readsTime: true, task: tasks.choice)
     let prior = model.prior
 
     let fitted: (posterior: Posterior, report: UpdateReport)

@@ -208,6 +208,11 @@ struct Import: ParsableCommand {
     try refuseOutput(destination.output, amongInputs: sources)
     try AtomicFile.check(destination.output, replacing: destination.force)
     let file = try network.map(readNetworkFile)
+    if file?.heads != nil {
+      throw CommandFailure(
+        ExitStatus.badData, "classes in heads are of networks that are trained here", file: network,
+        remedy: "declare all outputs as classes")
+    }
     let own = try readWeights(file)
     guard Network(own.spec).parameterCount <= TangentLimit.network else {
       throw CommandFailure.usage(

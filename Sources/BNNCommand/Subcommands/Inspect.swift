@@ -92,7 +92,8 @@ struct Inspect: ParsableCommand {
       let shown = heads.prefix(20).map { $0.prefix(20).joined(separator: ", ") + ($0.count > 20 ? ", …" : "") }
       console.say(
         "heads:       \(shown.joined(separator: "; "))\(heads.count > 20 ? "; …" : "") (\(heads.count): a row is predicted within "
-          + "that of its class)")
+          + "that of its class"
+          + (model.schema.task.map { "; the column \($0) says which without one" } ?? "") + ")")
     }
     if let laplace = model.laplace {
       console.say(

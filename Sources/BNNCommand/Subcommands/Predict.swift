@@ -26,14 +26,7 @@ struct Predict: ParsableCommand {
   @Option(name: .long, help: "Columns of the table that are copied in front as they are, comma-separated.")
   var keep: String?
 
-  @Option(
-    name: .long,
-    help: """
-      The number, from 0, of the head that the rows belong to, where the posterior's classes are in heads: its classes alone are \
-      predicted.
-      """)
-  var head: Int?
-
+  @OptionGroup var tasks: TaskOptions
   @OptionGroup var predictive: PredictiveOptions
   @OptionGroup var properties: PropertyOptions
   @OptionGroup var tables: DataOptions
@@ -75,11 +68,15 @@ struct Predict: ParsableCommand {
     try properties.check(against: own, file: posterior)
     let kept = names(keep) ?? []
     let reader = try DatasetReader(
-      path: data, schema: own.model.schema, targets: .none, options: levels.apply(to: tables.options), keeping: kept)
+      path: data, schema: own.model.schema, targets: .none, options: levels.apply(to: tables.options), keeping: kept,
+      task: tasks.choice)
     let probabilities = try probabilities()
-    let classes =
-      try chosenHead(own.model.schema)
-      ?? (own.model.likelihood.isClassification ? own.model.schema.classes ?? ["0", "1"] : [])
+    let heads = own.model.schema.heads
+    if heads != nil, !reader.tellsHeads { throw untold(own.model.schema) }
+    let all = own.model.likelihood.isClassification ? own.model.schema.classes ?? ["0", "1"] : []
+    // Of one task its classes alone.
+    let shown = tasks.task.flatMap { heads?[$0] } ?? Array(all.indices)
+    let classes = shown.map { all[$0] }
     let columns =
       classes.isEmpty ? columnNames(own.model.schema.targets, probabilities) : classes.map { "p_\($0)" }
     if let both = kept.first(where: { columns.contains($0) || (!classes.isEmpty && $0 == "class") }) {
@@ -91,15 +88,17 @@ struct Predict: ParsableCommand {
     let predictor = try Predictor(own, method: predictive.method, seed: global.seed)
     while let block = try reader.nextBlock(maxRows: blockRows) {
       let predictions = try predictor.predictions(
-        features: block.featureMatrix, heads: head.map { [Int](repeating: $0, count: block.rows) },
-        threads: global.workers)
+        features: block.featureMatrix, heads: block.heads, threads: global.workers)
       for (i, prediction) in predictions.enumerated() {
         let copied = block.kept.map { $0[i] }
         switch prediction {
         case .amounts(let all):
           table.add(kept: copied, values: try all.flatMap { try cells($0, probabilities) })
-        case .classes(let all):
-          table.add(kept: copied + [classes[all[0].mostProbable]], values: all[0].probabilities)
+        case .classes(let found):
+          let own = block.heads.flatMap { heads?[$0[i]] } ?? Array(all.indices)
+          var values = [Double](repeating: 0, count: all.count)
+          for (c, p) in zip(own, found[0].probabilities) { values[c] = p }
+          table.add(kept: copied + [all[own[found[0].mostProbable]]], values: shown.map { values[$0] })
         }
       }
       if target == nil, form == .csv { Console.write(table.takeText(), to: STDOUT_FILENO) }
@@ -116,24 +115,12 @@ struct Predict: ParsableCommand {
     }
   }
 
-  /// The classes of the head that was asked for; nil where classes are in no heads.
-  private func chosenHead(_ schema: Schema) throws -> [String]? {
-    guard let heads = schema.headLabels else {
-      guard head == nil else {
-        throw CommandFailure(
-          ExitStatus.usage, "the posterior has no heads", file: posterior, remedy: "leave --head out")
-      }
-      return nil
-    }
-    let listed = heads.prefix(20).enumerated().map { "\($0) (\($1.joined(separator: ", ")))" }.joined(separator: ", ")
-    guard let head, heads.indices.contains(head) else {
-      throw CommandFailure(
-        ExitStatus.usage,
-        head.map { "there is no head \($0)" }
-          ?? "classes are in heads, and the features of a row do not tell which is its own",
-        file: posterior, remedy: "name it by its number with --head: \(listed)\(heads.count > 20 ? ", …" : "")")
-    }
-    return heads[head]
+  private func untold(_ schema: Schema) -> CommandFailure {
+    CommandFailure(
+      ExitStatus.usage, "classes are in heads, and the features of a row do not tell which is its own"
+        + (schema.task.map { "; there is no column \"\($0)\", which told it at the fit" } ?? ""),
+      file: data,
+      remedy: "name the head of all rows with --task (\(schema.taskListing)), or a column of their numbers with --task-column")
   }
 
   private func columnNames(_ targets: [String], _ levels: [Double]) -> [String] {

@@ -21,7 +21,8 @@ extension Update {
     options.demandsLineEnd = data == "-"
     let stream = try FilterStream(self, file, output: output)
     let reader = try DatasetReader(
-      path: data, labels: labels.file, schema: prior.model.schema, options: options, readsTime: true)
+      path: data, labels: labels.file, schema: prior.model.schema, options: options, readsTime: true,
+      task: tasks.choice)
     if keeps { Interruption.beforeEnding { stream.interrupted() } }
     defer { Interruption.beforeEnding(nil) }
     // Other forms than csv give whole blocks or none.

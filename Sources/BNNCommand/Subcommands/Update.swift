@@ -19,6 +19,7 @@ struct Update: ParsableCommand {
   @Flag(name: .long, help: "Absorb rows that the lineage says were absorbed before.")
   var allowRepeatedData = false
 
+  @OptionGroup var tasks: TaskOptions
   @OptionGroup var drift: DriftOptions
   @OptionGroup var keeping: SiteOptions
   @OptionGroup var noise: NoiseOptions
@@ -76,7 +77,7 @@ struct Update: ParsableCommand {
     let pointSettings = try pointMethod.map { try point.settings($0) }
     let reader = try DatasetReader(
       path: data, labels: labels.file, schema: prior.model.schema, options: levels.apply(to: tables.options),
-      readsTime: true)
+      readsTime: true, task: tasks.choice)
     let stays = prior.model.method == .movingTangent && properties.method == Method.tangent.rawValue
     let isLaplace = prior.model.method == .laplace && !isMeanField && pointMethod == nil
     // How many rows there are is known when they are read; the choice between second-order steps and Adam can wait.
