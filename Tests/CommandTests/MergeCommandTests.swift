@@ -159,6 +159,11 @@ struct MergeCommandTests {
     folder.run("update", "p1", "D2.csv", "-o", "s2", "--keep-sites").succeeded()
     folder.run("update", "p1", "D3.csv", "-o", "own").succeeded()
     folder.run("merge", "--prior", "p1", "s2", "own", "-o", "x").failed(64, "--keep-noise")
+    if method == "laplace" {
+      folder.run("update", "p1", "D2.csv", "-o", "followed").succeeded()
+      folder.run("merge", "--prior", "p1", "followed", "own", "-o", "noise").succeeded()
+      folder.run("evaluate", "noise", "D4.csv").succeeded()
+    }
     folder.run("update", "p1", "D3.csv", "-o", "s3", "--keep-noise").succeeded()
     #expect(folder.run("inspect", "s3", "--command").outputLines.last?.contains("--keep-noise") == true)
     let object = folder.run("merge", "--prior", "p1", "s2", "s3", "-o", "m", "--json").succeeded().object()

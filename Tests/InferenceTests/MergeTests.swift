@@ -219,6 +219,35 @@ import Testing
     #expect(report.rows == 80 && merged.certificate.reasons.contains { $0.contains("the merge itself loses nothing") })
   }
 
+  /// Where the noise follows the rows, shards are added at the noise of all of them: what one process would have given, and in any
+  /// grouping. Updates end their fixed point in σ² at 1e-9 of it, and a shard is four of them at most.
+  @Test(arguments: Gen.seeds(3))
+  func linearGaussianNoiseIsThatOfAllRows(seed: UInt64) throws {
+    var gen = Gen(seed: seed)
+    let rows = NetworkData.rows(&gen, count: 120, inputs: 4, outputs: 1)
+    let prior = try Self.gaussian(rows.picking(0..<40), hidden: [], noise: .auto)
+    let parts = (0..<4).map { k in Array((40 + 20 * k)..<(60 + 20 * k)) }
+    let shards = try parts.map { try prior.absorbing(rows, [$0]) }
+    let merged = try Posterior.merged(shards, prior: prior).posterior
+    let single = try prior.absorbing(rows, parts)
+    let nested = try Posterior.merged(
+      [Posterior.merged(Array(shards[..<2]), prior: prior).posterior, shards[3], shards[2]], prior: prior
+    ).posterior
+    let whole = try #require(single.members[0].laplace)
+    #expect(try #require(prior.members[0].laplace?.noiseVariance) != whole.noiseVariance)
+    for own in [merged, nested] {
+      let difference = try PosteriorDifference(own, single)
+      #expect(difference.maxRelMean < 1e-8 && difference.maxRelSd < 1e-8, "seed \(seed)")
+      let state = try #require(own.members[0].laplace)
+      let (a, b) = (try #require(state.noiseVariance), try #require(whole.noiseVariance))
+      #expect(abs(a / b - 1) < 1e-8, "seed \(seed)")
+      #expect(abs(state.logEvidence - whole.logEvidence) < 1e-7 * abs(whole.logEvidence), "seed \(seed)")
+    }
+    // A site keeps the noise, and says nothing of that of its rows.
+    let kept = try prior.absorbing(rows, [parts[0]], keeping: { _ in true })
+    #expect(throws: UpdateError.self) { try Posterior.merged([kept, shards[1]], prior: prior) }
+  }
+
   /// Networks with hidden layers: precisions add in every structure that can tell what a shard added.
   @Test(arguments: [CurvatureStructure.full, .block, .diagonal, .kronecker, .kroneckerEigenvalue]) func precisionsAdd(
     _ structure: CurvatureStructure
@@ -258,14 +287,14 @@ import Testing
   }
 
   static func gaussian(
-    _ rows: Rows, hidden: [Int], structure: CurvatureStructure = .full
+    _ rows: Rows, hidden: [Int], structure: CurvatureStructure = .full, noise: Setting = .given(0.3)
   ) throws -> Posterior {
     let spec = NetworkSpec(inputs: rows.x.columns, hidden: hidden, outputs: 1, activation: .tanh)
     let data = Dataset(
       features: rows.x.storage, featureCount: rows.x.columns, targets: rows.y.storage, targetCount: 1, rows: rows.count)
     return try Posterior.laplace(
       spec, settings: LaplaceSettings(structure: structure), schema: rows.schema, features: rows.x, targets: rows.y,
-      normalisation: .fit(data), prior: PriorSettings(precision: .given(1), noise: .given(0.3)),
+      normalisation: .fit(data), prior: PriorSettings(precision: .given(1), noise: noise),
       training: TrainingSettings(schedule: [15, 45], refinement: 0), seed: 1
     ).posterior.recording(rows, action: "fit")
   }

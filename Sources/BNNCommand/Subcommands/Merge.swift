@@ -11,8 +11,9 @@ struct MergeCommand: ParsableCommand {
     abstract: "Posteriors that were updated from one prior, each with data of its own → the posterior of all the data.",
     usage: "bnn-update merge [<options>] --prior <prior> -o <output> <posterior> ...",
     discussion: """
-      Exact for linear, last-layer, parallel-branch and tangent; by adding precisions for laplace, kalman and mean-field, whose updates \
-      must have kept the prior's noise (update --keep-noise, or a fit with --noise). The result may be merged again, \
+      Exact for linear, last-layer, parallel-branch and tangent; by adding precisions for laplace, kalman and mean-field. The noise \
+      of laplace is then that of all rows; updates of kalman, mean-field and Kronecker structures must have kept the prior's (update \
+      --keep-noise, or a fit with --noise). The result may be merged again, \
       with posteriors of the same prior. Linear models that were fitted apart need no --prior. Two posteriors that hold the same batch \
       are refused (exit 2). The posteriors must have columns, network, linearisation point and normalisation of the prior.
       """)

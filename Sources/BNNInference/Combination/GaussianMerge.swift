@@ -21,23 +21,39 @@ extension Merge {
     return (result, report)
   }
 
+  private func member(_ m: Int) throws -> Member {
+    var result = start.members[m]
+    guard let before = result.laplace, let spec = start.model.network else { return result }
+    let moving = Network(spec).parameterRange(ofLayers: before.chosen)
+    func term(_ member: Member, _ state: LaplaceState) -> MergeTerm {
+      MergeTerm(state: state, mean: Array((state.displacement ?? member.theta)[moving]))
+    }
+    let prior = term(result, before)
+    let own = shards.compactMap { shard in shard.members[m].laplace.map { term(shard.members[m], $0) } }
+    let merged: MergeTerm
+    if own.contains(where: { $0.state.noiseVariance != before.noiseVariance }) {
+      merged = try followingNoise(prior, own)
+    } else {
+      merged = try sum(prior, own)
+    }
+    result.move(to: merged.mean, moving, merged.state)
+    return result
+  }
+
   /// With d_k = m_k − m₀ and Λ = Σ Λ_k − (K−1)Λ₀:
   ///
   ///     Λ(m − m₀) = Σ Λ_k d_k
   ///     log p(D) = log p(D₀) + Σ log p(D_k | D₀) + ½[Σ (log|Λ_k| − d_kᵀΛ_k d_k) − (K−1) log|Λ₀| − log|Λ| + dᵀΛd]
   ///
   /// the integral over θ of ∏ (Z_k p_k/p₀) p₀ for Gaussians p_k.
-  private func member(_ m: Int) throws -> Member {
-    var result = start.members[m]
-    guard let before = result.laplace, let spec = start.model.network else { return result }
-    let moving = Network(spec).parameterRange(ofLayers: before.chosen)
-    let origin = Array((before.displacement ?? result.theta)[moving])
+  func sum(_ prior: MergeTerm, _ shards: [MergeTerm]) throws -> MergeTerm {
+    let (before, origin) = (prior.state, prior.mean)
     var state = before
     var right = [Double](repeating: 0, count: origin.count)
     var (volume, quadratic) = (try before.factored().logDeterminant, 0.0)
     let volumeBefore = volume
     for (k, shard) in shards.enumerated() {
-      guard let own = shard.members[m].laplace else { continue }
+      let own = shard.state
       guard let added = own.curvature.increment(since: before.curvature) else {
         throw UpdateError.unsuitable(
           "\(names[k]) cannot be merged: what it has added since the prior cannot be told from a "
@@ -46,7 +62,7 @@ extension Merge {
               : "\(before.curvature.structure.rawValue) structure"))
       }
       state.curvature.append(added)
-      let d = zip((own.displacement ?? shard.members[m].theta)[moving], origin).map { $0 - $1 }
+      let d = zip(shard.mean, origin).map { $0 - $1 }
       let product = own.precisionTimes(d)
       for j in right.indices { right[j] += product[j] }
       volume += try own.factored().logDeterminant - volumeBefore
@@ -59,9 +75,15 @@ extension Merge {
     }
     let (d, logDeterminant) = try state.solved(right)
     state.logEvidence += 0.5 * (volume - quadratic - logDeterminant + dot(d, right))
-    result.move(to: zip(origin, d).map { $0 + $1 }, moving, state)
-    return result
+    return MergeTerm(state: state, mean: zip(origin, d).map { $0 + $1 })
   }
+}
+
+/// A Gaussian over the uncertain weights: the prior of a merge, a shard or what comes of them.
+struct MergeTerm {
+  var state: LaplaceState
+  /// m; of a linearised network its displacement.
+  var mean: [Double]
 }
 
 extension LaplaceState {

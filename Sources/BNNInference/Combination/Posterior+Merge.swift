@@ -11,7 +11,8 @@ extension Posterior {
   ///   taken out K − 1 times (`InformationArray.removing`), unless the shards kept what each batch said (`sites`), which is
   ///   stacked on the prior's. Then κ is tuned and the posterior formed once, as after an update with all the rows.
   /// - `laplace`, `kalman`, `mean-field`: Λ = Σ Λ_k − (K−1)Λ₀, Λm = Σ Λ_k m_k − (K−1)Λ₀m₀, about m₀: as exact as the shards'
-  ///   own posteriors where the network is linear in its uncertain weights and Λ keeps all their dependence.
+  ///   own posteriors where the network is linear in its uncertain weights and Λ keeps all their dependence. Of `laplace` the noise
+  ///   is that of all rows where the shards' followed theirs; the others must have kept the prior's.
   ///
   /// Associative and commutative to rounding: the result is a shard again, of the same prior. Its lineage is the prior's, then
   /// what each shard added, renumbered; the caller adds the entry of the merge.
@@ -70,7 +71,7 @@ struct Merge: Sendable {
     }
     for (k, shard) in shards.enumerated() {
       func refuse(_ why: String) -> UpdateError { .unsuitable("\(names[k]) cannot be merged: \(why)") }
-      if let why = start.mismatch(with: shard) { throw refuse(why) }
+      if let why = start.mismatch(with: shard) ?? noiseMismatch(k) { throw refuse(why) }
       guard shard.lineage.starts(with: start.lineage), shard.rows >= start.rows else {
         throw refuse("its history does not begin with that of the prior: it was not updated from it")
       }
@@ -244,7 +245,7 @@ extension Posterior {
         guard held, own.chosen == state.chosen else {
           return "its linearisation point or features are not the prior's: it comes from another fit"
         }
-        if own.noiseVariance != state.noiseVariance {
+        if own.noiseVariance != state.noiseVariance, !followsNoiseInMerges {
           return "its noise is not the prior's, and earlier rows count by it: update shards with --keep-noise"
         }
         if own.prior != state.prior
