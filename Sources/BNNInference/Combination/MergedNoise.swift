@@ -44,7 +44,8 @@ extension Merge {
         at: result.mean, result.state.curvature, ofNoise: variance, squares: squares, count: count)
       let change = abs(log(next / variance))
       guard change.isFinite else {
-        throw UpdateError.unsuitable("the posteriors do not say which noise all their rows have: update them with --keep-noise")
+        throw UpdateError.unsuitable(
+          "the posteriors do not say which noise all their rows have: update them with --keep-noise")
       }
       if change < Self.noiseTolerance { break }
       variance = next
@@ -53,17 +54,18 @@ extension Merge {
     return result
   }
 
-  /// As in an update.
+  /// Near rounding: a round costs a factorisation, and its contraction is about γ/n.
   private static var noiseTolerance: Double { 1e-12 }
   private static var noiseRounds: Int { 50 }
 
   /// Why a shard's noise does not go with the others'; nil where it does.
   func noiseMismatch(_ k: Int) -> String? {
     func noise(_ posterior: Posterior) -> [Double?] { posterior.members.map { $0.laplace?.noiseVariance } }
-    guard shards[k].rows > start.rows, noise(shards[k]) == noise(start), shards.contains(where: { noise($0) != noise(start) })
+    guard shards[k].rows > start.rows, noise(shards[k]) == noise(start),
+      shards.contains(where: { noise($0) != noise(start) })
     else { return nil }
-    return "its noise was kept, and that of others followed their rows: update all shards with --keep-noise (--keep-sites keeps it too), "
-      + "or none"
+    return "its noise was kept, and that of others followed their rows: update all shards with --keep-noise "
+      + "(--keep-sites keeps it too), or none"
   }
 }
 
