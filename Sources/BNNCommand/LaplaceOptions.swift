@@ -28,7 +28,9 @@ struct LaplaceOptions: ParsableArguments {
   @Option(name: .long, help: "laplace and kalman: directions of a low-rank structure.")
   var rank = LowRankCurvature.defaultRank
 
-  @Option(name: .long, help: "laplace with a Kronecker structure: batches kept apart in a layer, at most; further ones are joined.")
+  @Option(
+    name: .long,
+    help: "laplace with a Kronecker structure: batches kept apart in a layer, at most; further ones are joined.")
   var products = 8
 
   @Option(

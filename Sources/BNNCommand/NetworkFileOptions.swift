@@ -40,10 +40,13 @@ extension ModelOptions {
     }
     var result = self
     if likelihood == nil { result.likelihood = file.likelihood?.rawValue }
-    guard ((file.classes ?? []) + (file.heads ?? []).flatMap { $0 }).allSatisfy({ !$0.contains(",") && !$0.contains(";") })
+    guard
+      ((file.classes ?? []) + (file.heads ?? []).flatMap { $0 }).allSatisfy({ !$0.contains(",") && !$0.contains(";") })
     else { throw refuse("a class has a comma or a semicolon in its name", "name the classes without") }
     if classes == nil, heads == nil, let own = file.classes { result.classes = own.joined(separator: ",") }
-    if heads == nil, let own = file.heads { result.heads = own.map { $0.joined(separator: ",") }.joined(separator: ";") }
+    if heads == nil, let own = file.heads {
+      result.heads = own.map { $0.joined(separator: ",") }.joined(separator: ";")
+    }
     try result.validateClasses()
     return result
   }

@@ -50,7 +50,8 @@ extension Schema {
       weights: choice.weights, time: choice.time, task: choice.task, file: table.file)
     guard choice.task == nil || choice.heads != nil else {
       throw DataError(
-        .usage, "a column of tasks is of classes in heads", file: table.file, remedy: "declare the heads, as in --heads \"a,b;c,d\"")
+        .usage, "a column of tasks is of classes in heads", file: table.file,
+        remedy: "declare the heads, as in --heads \"a,b;c,d\"")
     }
     let names = numeric.features
     try check(choice.categorical, amongFeatures: names, header: table.columnNames, numeric, file: table.file)

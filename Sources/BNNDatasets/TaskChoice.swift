@@ -51,7 +51,8 @@ extension Schema {
         heads?.indices.contains(task) == true
       else {
         throw DataError(
-          .badData, "\"\(excerpt(text.utf8))\" is no task", file: file, row: rowNumbers[i], column: excerpt(column.utf8),
+          .badData, "\"\(excerpt(text.utf8))\" is no task", file: file, row: rowNumbers[i],
+          column: excerpt(column.utf8),
           remedy: "tasks are the numbers of the heads: \(taskListing)")
       }
       result.append(task)
@@ -68,7 +69,8 @@ extension Schema {
     for (i, own) in classes.enumerated() where !heads[tasks[i]].contains(Int(own)) {
       let other = heads.firstIndex { $0.contains(Int(own)) } ?? 0
       throw DataError(
-        .badData, "the class \(excerpt(labels[Int(own)].utf8)) is of task \(other), and the row is said to be of task \(tasks[i])",
+        .badData,
+        "the class \(excerpt(labels[Int(own)].utf8)) is of task \(other), and the row is said to be of task \(tasks[i])",
         file: file, row: rowNumbers[i], column: excerpt(targets[0].utf8),
         remedy: "correct the task or the class; the tasks are \(taskListing)")
     }

@@ -95,7 +95,8 @@ extension NetworkFile {
     for (index, layer) in layers.enumerated() {
       guard case .layer(let own) = layer.kind else {
         throw NetworkShapeError(
-          "layer \(index) (batch-norm): it is of networks that were trained elsewhere, for `bnn-update import`; use layer-norm")
+          "layer \(index) (batch-norm): it is of networks that were trained elsewhere, for `bnn-update import`; "
+            + "use layer-norm")
       }
       specs.append(own)
     }
@@ -106,7 +107,8 @@ extension NetworkFile {
 extension NetworkFile.Scaling {
   public init(from decoder: any Decoder) throws {
     let container = try decoder.container(keyedBy: Key.self)
-    try container.refuseKeys(besides: ["center", "columns", "divide_by", "scale", "shape"], in: "\"input\" or \"target\"")
+    try container.refuseKeys(
+      besides: ["center", "columns", "divide_by", "scale", "shape"], in: "\"input\" or \"target\"")
     func numbers(_ key: String, _ missing: Double) throws -> [Double] {
       guard container.contains(Key(key)) else { return [missing] }
       if let one = try? container.decode(Double.self, forKey: Key(key)) { return [one] }

@@ -52,7 +52,9 @@ import Testing
     folder.run("update", "p", "d2.csv", "-o", "q").succeeded()
   }
 
-  @Test("what is exported predicts as the posterior's mean", arguments: ["linear", "last-layer", "parallel-branch", "tangent"])
+  @Test(
+    "what is exported predicts as the posterior's mean",
+    arguments: ["linear", "last-layer", "parallel-branch", "tangent"])
   func forms(method: String) throws {
     if method == "linear" { fit("--method", method) } else { fit("--method", method, "--hidden", "5") }
     folder.run("export", "q", "-o", "w.safetensors").succeeded()
@@ -65,7 +67,9 @@ import Testing
       switch method {
       case "tangent":
         // f + Jw by central differences along w: an error of h² times a third derivative, and of ε/h.
-        let (up, down) = (forward(own, x, prefix: "network.", step: 1e-4), forward(own, x, prefix: "network.", step: -1e-4))
+        let (up, down) = (
+          forward(own, x, prefix: "network.", step: 1e-4), forward(own, x, prefix: "network.", step: -1e-4)
+        )
         found = forward(own, x, prefix: "network.").indices.map {
           forward(own, x, prefix: "network.")[$0] + (up[$0] - down[$0]) / 2e-4
         }
@@ -88,17 +92,20 @@ import Testing
   @Test("one network in the place of a tangent, of a moving tangent and of an ensemble, and what it costs")
   func singleNetwork() throws {
     for (name, words) in [
-      ("t", ["--method", "tangent"]), ("m", ["--method", "moving-tangent"]), ("e", ["--method", "laplace", "--members", "3"]),
+      ("t", ["--method", "tangent"]), ("m", ["--method", "moving-tangent"]),
+      ("e", ["--method", "laplace", "--members", "3"]),
     ] {
       folder.run(["fit", "d1.csv", "--target", "y", "--ignore", "z", "--hidden", "6", "-o", name] + words).succeeded()
       let flags = name == "m" ? [] : ["--inputs", "d1.csv"]
       let object = folder.run(
-        ["export", name, "--single-network", "--data", "new.csv", "--json", "--quiet", "-o", "\(name).safetensors"] + flags
+        ["export", name, "--single-network", "--data", "new.csv", "--json", "--quiet", "-o", "\(name).safetensors"]
+          + flags
       ).succeeded().object()
       let cost = object["single_network"] as? [String: Any] ?? [:]
       let scores = object["after"] as? [String: Any] ?? [:]
       folder.run(
-        "import", "\(name).safetensors", "--activation", "tanh", "--normalize", "none", "--data", "d1.csv", "--target", "y", "-o",
+        "import", "\(name).safetensors", "--activation", "tanh", "--normalize", "none", "--data", "d1.csv", "--target",
+        "y", "-o",
         "\(name)i", "--ignore", "z", "--quiet"
       ).succeeded()
       let back = folder.run("evaluate", "\(name)i", "new.csv", "--json", "--quiet").succeeded().object()
@@ -110,7 +117,8 @@ import Testing
       let (a, b) = (predictions(name, ["mean"], data: "d1.csv"), predictions("\(name)i", ["mean"], data: "d1.csv"))
       #expect(a.count == 60 && b.count == 60)
       let squares: [Double] = zip(a, b).map { pow($0[0] - $1[0], 2) }
-      let ratio: [Double] = [(0..<60).filter { $0 % 4 == 3 }, (0..<60).filter { $0 % 4 != 3 }].map { (rows: [Int]) -> Double in
+      let ratio: [Double] = [(0..<60).filter { $0 % 4 == 3 }, (0..<60).filter { $0 % 4 != 3 }].map {
+        (rows: [Int]) -> Double in
         let sum: Double = rows.reduce(0) { $0 + squares[$1] }
         return (sum / Double(rows.count)).squareRoot()
       }
@@ -134,7 +142,8 @@ import Testing
       NamedTensor(name: "", shape: shape, values: (0..<shape.reduce(1, *)).map { _ in chance.normal() })
     }
     var own = [
-      "conv/kernel": random([2, 2, 2, 3]), "conv/bias": random([3]), "norm/gamma": random([12]), "norm/beta": random([12]),
+      "conv/kernel": random([2, 2, 2, 3]), "conv/bias": random([3]), "norm/gamma": random([12]),
+      "norm/beta": random([12]),
       "norm/moving_mean": random([12]), "norm/moving_variance": random([12]), "out/kernel": random([12, 1]),
       "out/bias": random([1]),
     ]
@@ -185,7 +194,8 @@ import Testing
     let lines = zip(images, expected).map { image, y in (image + [y]).map { "\($0)" }.joined(separator: ",") }
     folder.write("i.csv", ([header] + lines).joined(separator: "\n") + "\n")
     folder.run(
-      "import", "w.npz", "--layout", "keras", "--network", "net.json", "--target", "y", "--rows", "10", "--inputs", "i.csv",
+      "import", "w.npz", "--layout", "keras", "--network", "net.json", "--target", "y", "--rows", "10", "--inputs",
+      "i.csv",
       "--training-mse", "1", "-o", "p"
     ).succeeded()
     for (a, b) in zip(predictions("p", ["mean"], data: "i.csv"), expected) { #expect(abs(a[0] - b) < 1e-10) }
@@ -201,7 +211,8 @@ import Testing
       #expect(abs(last[k] - scale * (own["out/kernel"]?.values[k] ?? 0)) < 1e-12)
     }
     folder.run(
-      "import", "w.npz", "--network", "net.json", "--target", "y", "--rows", "10", "--inputs", "i.csv", "--training-mse", "1",
+      "import", "w.npz", "--network", "net.json", "--target", "y", "--rows", "10", "--inputs", "i.csv",
+      "--training-mse", "1",
       "-o", "x"
     ).failed(65, "conv.weight [3, 2, 2, 2] is missing")
   }
@@ -234,14 +245,17 @@ import Testing
     }
     try file("s.safetensors", state) { $0 % 3 == 1 ? steps[$0 / 3] : 1e-3 * Double($0 / 3 + 1) }
     let common = [
-      "import", "w.safetensors", "--activation", "tanh", "--normalize", "none", "--target", "y", "--features", "a,b,c", "--rows", "60",
+      "import", "w.safetensors", "--activation", "tanh", "--normalize", "none", "--target", "y", "--features", "a,b,c",
+      "--rows", "60",
       "--batch-size", "8", "--loss", "mse", "--training-mse", "0.1",
     ]
     folder.run(common + ["--second-moments", "v.safetensors", "-o", "a"]).succeeded()
     folder.run(common + ["--second-moments", "s.safetensors", "-o", "b"]).succeeded()
     // One product more.
     folder.run("diff", "a", "b", "--tolerance", "1e-12").succeeded()
-    try file("other.safetensors", [("state.0.exp_avg_sq", [5, 3]), ("state.0.step", []), ("state.9.exp_avg_sq", [1])]) { _ in 1 }
+    try file("other.safetensors", [("state.0.exp_avg_sq", [5, 3]), ("state.0.step", []), ("state.9.exp_avg_sq", [1])]) {
+      _ in 1
+    }
     folder.run(common + ["--second-moments", "other.safetensors", "-o", "x"]).failed(
       65, "state.0.exp_avg_sq has the shape [5, 3], and 0.weight [4, 3]", "state.1.exp_avg_sq of 0.bias [4] is missing",
       "state.9.exp_avg_sq [1] is of no parameter")
@@ -259,9 +273,11 @@ import Testing
   }()
 
   @Test(
-    "PyTorch evaluates what is exported", .enabled(if: python != nil, "skipped: no python3 (or BNN_PYTHON) with torch and safetensors"),
+    "PyTorch evaluates what is exported",
+    .enabled(if: python != nil, "skipped: no python3 (or BNN_PYTHON) with torch and safetensors"),
     arguments: [
-      "--method linear", "--method last-layer --hidden 5", "--method parallel-branch --hidden 5", "--method tangent --hidden 5",
+      "--method linear", "--method last-layer --hidden 5", "--method parallel-branch --hidden 5",
+      "--method tangent --hidden 5",
       "--method tangent --hidden 5 --subspace 9", "--method laplace --hidden 5,4 --activation gelu",
       "--method laplace --network conv.json --normalize pixel", "--method laplace --network padded.json",
       "--method tangent --network padded.json --normalize pixel",
@@ -272,8 +288,10 @@ import Testing
     }
     folder.write("conv.json", convolution(0))
     folder.write("padded.json", convolution(1))
-    folder.run(["fit", "d1.csv", "--target", "y", "--target", "z", "-o", "p"] + words.split(separator: " ").map(String.init))
-      .succeeded()
+    folder.run(
+      ["fit", "d1.csv", "--target", "y", "--target", "z", "-o", "p"] + words.split(separator: " ").map(String.init)
+    )
+    .succeeded()
     folder.run("export", "p", "-o", "w.safetensors", "--module", "w.py", "--quiet").succeeded()
     folder.run("predict", "p", "new.csv", "-o", "f.csv").succeeded()
     folder.write(

@@ -91,7 +91,8 @@ struct HeadCommandTests {
   /// The rows of `table`, with the number of their task in a column in front.
   private static func tasks(_ range: Range<Int>, _ column: String = "task", wrong: [Int: String] = [:]) -> String {
     let lines = table(range, task: nil).split(separator: "\n").map(String.init)
-    return ([column + "," + lines[0]]
+    return
+      ([column + "," + lines[0]]
       + lines.dropFirst().enumerated().map { i, line in "\(wrong[i] ?? String((range.lowerBound + i) % 2)),\(line)" })
       .joined(separator: "\n") + "\n"
   }
@@ -118,7 +119,9 @@ struct HeadCommandTests {
     for i in 1...40 {
       let own = apart[(i - 1) % 2][i].split(separator: ",")
       let zeros = ["0.0", "0.0"]
-      let expected = [String(own[0])] + ((i - 1) % 2 == 0 ? own.dropFirst().map(String.init) + zeros : zeros + own.dropFirst().map(String.init))
+      let expected =
+        [String(own[0])]
+        + ((i - 1) % 2 == 0 ? own.dropFirst().map(String.init) + zeros : zeros + own.dropFirst().map(String.init))
       #expect(all[i].split(separator: ",").map(String.init) == expected)
     }
     let kept = folder.run(["predict", "q", "N.csv", "--keep", "task,y"] + asked).succeeded().outputLines
@@ -146,7 +149,9 @@ struct HeadCommandTests {
     folder.write("M.csv", Self.tasks(0..<80))
     let start = ["fit", "M.csv", "--target", "y", "--hidden", "4", "--heads", "0,1;2,3"]
     folder.run(start + ["--task-column", "task", "-o", "p"]).succeeded()
-    for (text, words) in [("2", ["\"2\"", "no task"]), ("a", ["\"a\""]), ("", ["no task"]), ("0.5", ["\"0.5\""]), ("-1", ["\"-1\""])] {
+    for (text, words) in [
+      ("2", ["\"2\"", "no task"]), ("a", ["\"a\""]), ("", ["no task"]), ("0.5", ["\"0.5\""]), ("-1", ["\"-1\""]),
+    ] {
       folder.write("W.csv", Self.tasks(0..<80, wrong: [4: text]))
       folder.run("predict", "p", "W.csv").failed(65, words: ["W.csv", "row 5", "task", "0 (0, 1), 1 (2, 3)"] + words)
       folder.run("update", "p", "W.csv", "-o", "n").failed(65, words: ["row 5", "task"])
@@ -155,14 +160,17 @@ struct HeadCommandTests {
     for command in [["evaluate", "p", "W.csv"], ["update", "p", "W.csv", "-o", "n"]] {
       folder.run(command).failed(65, words: ["row 8", "of task 1", "of task 0"])
     }
-    folder.run("fit", "W.csv", "--target", "y", "--hidden", "4", "--heads", "0,1;2,3", "--task-column", "task", "-o", "n").failed(65, "row 8")
+    folder.run(
+      "fit", "W.csv", "--target", "y", "--hidden", "4", "--heads", "0,1;2,3", "--task-column", "task", "-o", "n"
+    ).failed(65, "row 8")
     folder.run("evaluate", "p", "T.csv", "--task", "0").failed(65, "row 2", "of task 1")
     folder.run("evaluate", "p", "T0.csv", "--task", "0").succeeded()
     folder.run("update", "p", "D2.csv", "--task", "0", "-o", "n").failed(65, "row 1")
     folder.run("update", "p", "D2.csv", "--task", "1", "-o", "q").succeeded()
     folder.run("predict", "p", "M.csv", "--task", "0", "--task-column", "task").failed(64, "--task")
     folder.run("predict", "p", "M.csv", "--task-column", "nothing").failed(65, "nothing")
-    folder.run("fit", "M.csv", "--target", "y", "--task-column", "task", "--likelihood", "categorical", "-o", "n").failed(64, "heads")
+    folder.run("fit", "M.csv", "--target", "y", "--task-column", "task", "--likelihood", "categorical", "-o", "n")
+      .failed(64, "heads")
     #expect(folder.run("predict", "p", "T.csv").exit == 64)
     #expect(!folder.files.contains("n"))
   }
@@ -173,18 +181,22 @@ struct HeadCommandTests {
     folder.write("net.json", #"{"heads": [["0", "1"], ["2", "3"]], \#(layers)}"#)
     folder.run("fit", "D1.csv", "--target", "y", "--network", "net.json", "-o", "a").succeeded()
     fit([], to: "b").succeeded()
-    #expect(folder.run("predict", "a", "T.csv", "--task", "1").succeeded().stdout == folder.run("predict", "b", "T.csv", "--task", "1").succeeded().stdout)
+    #expect(
+      folder.run("predict", "a", "T.csv", "--task", "1").succeeded().stdout
+        == folder.run("predict", "b", "T.csv", "--task", "1").succeeded().stdout)
     // Flags come first.
     folder.run("fit", "D1.csv", "--target", "y", "--network", "net.json", "--heads", "0,2;1,3", "-o", "c").succeeded()
     #expect(folder.run("inspect", "c").succeeded().stdout.contains("heads:       0, 2; 1, 3"))
     for (heads, exit, words) in [
-      (#"[["0", "1"], ["2"]]"#, 64, "two classes"), (#"[["0", "1,2"], ["2", "3"]]"#, 65, "comma"), ("[[0, 1]]", 65, "another kind"),
+      (#"[["0", "1"], ["2"]]"#, 64, "two classes"), (#"[["0", "1,2"], ["2", "3"]]"#, 65, "comma"),
+      ("[[0, 1]]", 65, "another kind"),
     ] {
       folder.write("bad.json", #"{"heads": \#(heads), \#(layers)}"#)
       folder.run("fit", "D1.csv", "--target", "y", "--network", "bad.json", "-o", "n").failed(Int32(exit), words)
     }
     folder.write("three.json", #"{"heads": [["0", "1"], ["2", "3", "4"]], \#(layers)}"#)
-    folder.run("fit", "D1.csv", "--target", "y", "--network", "three.json", "-o", "n").failed(65, "three.json", "5 units")
+    folder.run("fit", "D1.csv", "--target", "y", "--network", "three.json", "-o", "n").failed(
+      65, "three.json", "5 units")
   }
 
   @Test("what is wrong about heads is said with the remedy")

@@ -56,7 +56,8 @@ import Testing
       "w.safetensors",
       try weights([("net.0.weight", [4, 3]), ("net.0.bias", [4]), ("net.2.weight", [1, 4]), ("net.2.bias", [1])]))
     let common = [
-      "import", "w.safetensors", "--activation", "relu", "--normalize", "none", "--target", "y", "--training-mse", "0.09",
+      "import", "w.safetensors", "--activation", "relu", "--normalize", "none", "--target", "y", "--training-mse",
+      "0.09",
     ]
     // Prior precision and noise by the evidence, from D1 or from its curvature, rows and error.
     folder.run(Array(common[..<8]) + ["--data", "d1.csv", "-o", "a"]).succeeded()

@@ -40,7 +40,8 @@ enum Kind: String, CaseIterable, Sendable {
   case linear, linearTwoTargets, origin, flat, notIdentified, empty, knownNoise, lastLayer, parallelBranch, tangent
   case tangentTwoOutputs
   case members, knownNoiseNetwork, unstandardised, subspace, subspaceTwoOutputs, moving
-  case laplaceFull, laplaceBlock, laplaceKronecker, laplaceEigenvalue, laplaceLowRank, laplaceDiagonal, lastLayerLaplace, tangentOfClasses
+  case laplaceFull, laplaceBlock, laplaceKronecker, laplaceEigenvalue, laplaceLowRank, laplaceDiagonal,
+    lastLayerLaplace, tangentOfClasses
   case weightPrecisions, classHeads
   case meanField, meanFieldLastLayer, meanFieldAfterLaplace, point, pointAfterLaplace
 

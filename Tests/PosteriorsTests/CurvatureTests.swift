@@ -10,7 +10,10 @@ import Testing
     [LayerShape(inputs: 3, outputs: 4), LayerShape(inputs: 4, outputs: 2)],
     [LayerShape(inputs: 2, outputs: 3), LayerShape(inputs: 3, outputs: 3), LayerShape(inputs: 3, outputs: 1)],
     // A convolution, a normalisation (whose weights are outputs without inputs) and a dense layer.
-    [LayerShape(inputs: 3, outputs: 2, positions: 3), LayerShape(inputs: 0, outputs: 4), LayerShape(inputs: 3, outputs: 1)],
+    [
+      LayerShape(inputs: 3, outputs: 2, positions: 3), LayerShape(inputs: 0, outputs: 4),
+      LayerShape(inputs: 3, outputs: 1),
+    ],
   ]
 
   @Test(arguments: CurvatureStructure.allCases, Gen.seeds(3))

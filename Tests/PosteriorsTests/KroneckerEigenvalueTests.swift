@@ -7,7 +7,8 @@ import Testing
   static let layers = [LayerShape(inputs: 3, outputs: 2, positions: 4), LayerShape(inputs: 2, outputs: 3)]
 
   private func curvature(
-    _ factors: RandomFactors, _ structure: CurvatureStructure = .kroneckerEigenvalue, _ sharing: WeightSharing = .expand,
+    _ factors: RandomFactors, _ structure: CurvatureStructure = .kroneckerEigenvalue,
+    _ sharing: WeightSharing = .expand,
     weight: Double = 1
   ) -> AnyCurvature {
     var result = AnyCurvature(structure, layers: factors.layers, sharing: sharing)

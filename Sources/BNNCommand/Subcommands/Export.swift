@@ -21,7 +21,9 @@ struct Export: ParsableCommand {
   @Argument(help: "A posterior file.")
   var posterior: String
 
-  @Option(name: .long, help: "torch (a .safetensors file for load_state_dict), numpy (.npz) or keras (.npz, for set_weights).")
+  @Option(
+    name: .long, help: "torch (a .safetensors file for load_state_dict), numpy (.npz) or keras (.npz, for set_weights)."
+  )
   var to = "torch"
 
   @Option(name: [.short, .long], help: "The file to write.")
@@ -35,11 +37,14 @@ struct Export: ParsableCommand {
       """)
   var module: String?
 
-  @Flag(name: .long, help: "Fit plain weights of the same network to what the posterior predicts, and say how near they come.")
+  @Flag(
+    name: .long,
+    help: "Fit plain weights of the same network to what the posterior predicts, and say how near they come.")
   var singleNetwork = false
 
   @Option(
-    name: .long, help: "Inputs like those to come, at which --single-network is fitted (default: those the posterior keeps).")
+    name: .long,
+    help: "Inputs like those to come, at which --single-network is fitted (default: those the posterior keeps).")
   var inputs: String?
 
   @Option(name: .long, help: "Rows to score --single-network on, beside the posterior.")
@@ -81,11 +86,12 @@ struct Export: ParsableCommand {
       let name = URL(fileURLWithPath: output).lastPathComponent
       try AtomicFile.write(Array(model.torchModule(weights: name).utf8), to: module, replacing: force)
     }
-    console.result([
-      ("output", .string(output)), ("module", module.map { .string($0) } ?? .null),
-      ("form", .string(model.form.rawValue)), ("tensors", .strings(weights.map(\.name))),
-      ("parameters", .integer(weights.reduce(0) { $0 + $1.values.count })),
-    ] + cost)
+    console.result(
+      [
+        ("output", .string(output)), ("module", module.map { .string($0) } ?? .null),
+        ("form", .string(model.form.rawValue)), ("tensors", .strings(weights.map(\.name))),
+        ("parameters", .integer(weights.reduce(0) { $0 + $1.values.count })),
+      ] + cost)
     if let scaling = model.inputScaling {
       func words(_ values: [Double]) -> String { Set(values).count == 1 ? "\(values[0])" : "D1's own of every input" }
       console.note(
@@ -94,7 +100,8 @@ struct Export: ParsableCommand {
           + (module == nil ? " (--module writes them into a Python file)" : ""))
     }
     if given.model.method == .meanField, !singleNetwork {
-      console.note("predictions of mean-field average over the weights; the network of their mean alone differs a little")
+      console.note(
+        "predictions of mean-field average over the weights; the network of their mean alone differs a little")
     }
     console.say("\(output): \(weights.map { "\($0.name) \($0.shape)" }.joined(separator: ", "))")
     if let module {
@@ -112,7 +119,8 @@ struct Export: ParsableCommand {
     }
     guard let x else {
       throw CommandFailure.usage(
-        "one network is fitted to predictions at inputs, and \(posterior) keeps none", remedy: "name a table of them with --inputs")
+        "one network is fitted to predictions at inputs, and \(posterior) keeps none",
+        remedy: "name a table of them with --inputs")
     }
     let (own, cost) = try given.singleNetwork(at: x, seed: global.seed, threads: global.workers)
     let unit = given.model.likelihood.isClassification ? "in probability" : "noise deviations"

@@ -185,7 +185,8 @@ struct Fit: ParsableCommand {
     // Twice: the first reading finds categories and their levels.
     let input = try TableInput(path: data, labels: labels.file)
     let schema = try Schema.fit(
-      model.choice(isLabelled: labels.file != nil, takesClasses: takesClasses, task: tasks.taskColumn), to: input, options: tables.options,
+      model.choice(isLabelled: labels.file != nil, takesClasses: takesClasses, task: tasks.taskColumn), to: input,
+      options: tables.options,
       coding: coding)
     let table = try TableReader(input, options: tables.options)
     let reader = try DatasetReader(table: table, schema: schema, readsTime: true, task: tasks.choice)

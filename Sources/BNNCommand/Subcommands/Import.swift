@@ -71,7 +71,9 @@ struct Import: ParsableCommand {
   @Option(name: .long, help: "Coefficient of ½‖θ‖² in the loss of a batch, which becomes the prior precision.")
   var weightDecay: Double?
 
-  @Option(name: .long, help: """
+  @Option(
+    name: .long,
+    help: """
       Mean squared error on D1 in the target's units: with --data it fixes the noise, else the noise of a regression is estimated from it and \
       follows the batches.
       """)

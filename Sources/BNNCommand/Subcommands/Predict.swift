@@ -117,10 +117,13 @@ struct Predict: ParsableCommand {
 
   private func untold(_ schema: Schema) -> CommandFailure {
     CommandFailure(
-      ExitStatus.usage, "classes are in heads, and the features of a row do not tell which is its own"
+      ExitStatus.usage,
+      "classes are in heads, and the features of a row do not tell which is its own"
         + (schema.task.map { "; there is no column \"\($0)\", which told it at the fit" } ?? ""),
       file: data,
-      remedy: "name the head of all rows with --task (\(schema.taskListing)), or a column of their numbers with --task-column")
+      remedy:
+        "name the head of all rows with --task (\(schema.taskListing)), or a column of their numbers with --task-column"
+    )
   }
 
   private func columnNames(_ targets: [String], _ levels: [Double]) -> [String] {

@@ -44,7 +44,8 @@ public struct PlainModel: Sendable, Equatable {
         let count = tensor.shape.reduce(1, *)
         defer { place += count }
         return NamedTensor(
-          name: "\(prefix)\(module).\(tensor.suffix)", shape: tensor.shape, values: Array(theta[place..<(place + count)]))
+          name: "\(prefix)\(module).\(tensor.suffix)", shape: tensor.shape,
+          values: Array(theta[place..<(place + count)]))
       }
     }
   }
@@ -75,7 +76,8 @@ extension Posterior {
   public func plainModel() throws -> PlainModel {
     guard members.count == 1, let member = members.first else {
       throw UpdateError.unsuitable(
-        "\(members.count) networks are not plain weights of one; --single-network makes one network that predicts nearly as they do")
+        "\(members.count) networks are not plain weights of one; --single-network makes one network that predicts nearly as they do"
+      )
     }
     guard member.isProper else { throw UpdateError.notIdentified(try unidentifiedNames()) }
     let means = member.responses.compactMap { $0.posterior?.mean }

@@ -52,7 +52,9 @@ extension Posterior {
     guard model.likelihood != .heteroscedastic, schema.heads == nil else {
       throw UpdateError.unsuitable("one network for all is fitted to amounts, counts or classes without heads")
     }
-    guard x.rows > 0 else { throw UpdateError.unsuitable("one network is fitted to predictions at some inputs, and there are none") }
+    guard x.rows > 0 else {
+      throw UpdateError.unsuitable("one network is fitted to predictions at some inputs, and there are none")
+    }
     let predictor = try Predictor(self, seed: seed)
     let before = try predictor.predictions(features: x, threads: threads)
     let network = Network(spec)

@@ -14,7 +14,9 @@ struct AdamState {
   init?(_ tensors: [NamedTensor]) {
     for tensor in tensors {
       let words = tensor.name.split(separator: ".")
-      guard words.count >= 3, words[words.count - 3] == "state", let number = Int(words[words.count - 2]) else { continue }
+      guard words.count >= 3, words[words.count - 3] == "state", let number = Int(words[words.count - 2]) else {
+        continue
+      }
       if words.last == "exp_avg_sq" { squares[number] = tensor }
       if words.last == "step" { steps[number] = tensor.values.first }
     }

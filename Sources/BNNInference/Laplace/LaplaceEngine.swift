@@ -343,7 +343,8 @@ struct LaplaceEngine<Scalar: BLASScalar>: Sendable {
     guard case .layers(var prior) = values.prior else { preconditionFailure("training has one precision a layer") }
     let isPerLayer = settings.priorScope == .layer
     let found = LaplaceTuning(
-      sweep: try curvature.sweep(), squares: network.squares(of: theta, chosen), residuals: hasNoise ? loss(1).residuals(theta) : nil,
+      sweep: try curvature.sweep(), squares: network.squares(of: theta, chosen),
+      residuals: hasNoise ? loss(1).residuals(theta) : nil,
       isPerLayer: isPerLayer
     ).tuned(Array(prior[blocks]), values.noiseVariance, tunesPrior: open.prior, tunesNoise: open.noise)
     values.noiseVariance = found.noiseVariance

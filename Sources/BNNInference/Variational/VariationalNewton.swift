@@ -101,7 +101,8 @@ struct VariationalNewton<Scalar: BLASScalar>: VariationalOptimiser {
     Scalar.newtonStep(
       mean: &mean, deviation: &deviation, average: &average, gradients: &gradientSum, products: &productSum,
       pull: pull.values, prior: pull.diagonal, count: mean.count, rate: Scalar(min(rate, rateLimit)),
-      keep: Scalar(Self.momentum), unbiased: Scalar(unbiased), follow: Scalar(1 / min(Self.memory, 100 + Double(steps))))
+      keep: Scalar(Self.momentum), unbiased: Scalar(unbiased), follow: Scalar(1 / min(Self.memory, 100 + Double(steps)))
+    )
     return (loss, squares)
   }
 }

@@ -56,6 +56,6 @@ struct KroneckerBasis: Sendable, Equatable {
   into sum: UnsafeMutablePointer<Scalar>
 ) {
   Scalar.gemm(
-    transposeA: true, transposeB: false, m: o, n: width, k: t, alpha: 1, a: deltas, lda: o, b: inputs, ldb: width, beta: 0,
-    c: sum, ldc: width)
+    transposeA: true, transposeB: false, m: o, n: width, k: t, alpha: 1, a: deltas, lda: o, b: inputs, ldb: width,
+    beta: 0, c: sum, ldc: width)
 }

@@ -147,7 +147,8 @@ public struct KroneckerFactor: CurvatureFactor {
       if t == 1 {
         addRows(inputs, deltas, rows: range.count, stride: stride, roots: roots, size, inverse, into: target)
       } else {
-        addSums(inputs, deltas, rows: range.count, stride: stride, roots: roots, positions: t, size, inverse, into: target)
+        addSums(
+          inputs, deltas, rows: range.count, stride: stride, roots: roots, positions: t, size, inverse, into: target)
       }
     }
   }
