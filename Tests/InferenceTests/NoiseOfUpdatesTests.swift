@@ -210,9 +210,10 @@ import Testing
     #expect(try noise(Self.absorb(SequentialUpdate(second), 60..<90).posterior) == noise(first))
   }
 
-  /// Shards whose noise followed their own rows do not fit together, and say what would.
-  @Test func mergeAsksForOneNoise() throws {
-    let first = try Self.fit(Self.linear, .full)
+  /// Shards whose batches are kept in a list do not fit together once their noise followed their own rows, and say what would.
+  @Test(arguments: [CurvatureStructure.kronecker, .kroneckerEigenvalue])
+  func mergeAsksForOneNoise(_ structure: CurvatureStructure) throws {
+    let first = try Self.fit(Self.linear, structure)
     func shards(_ keeps: Bool) throws -> [Posterior] {
       try [30..<60, 60..<90].map { try Self.absorb(SequentialUpdate(first, keepingNoise: keeps), $0).posterior }
     }
