@@ -31,7 +31,8 @@ public struct LinearStatistics: Sendable, Equatable {
 
   /// From what a file holds.
   public init(
-    weights: Int, responses: Int, observations: Int, array: InformationArray, logWeights: Double = 0, discount: Double = 0
+    weights: Int, responses: Int, observations: Int, array: InformationArray, logWeights: Double = 0,
+    discount: Double = 0
   ) {
     precondition(array.width == weights + responses, "the array must have P + C columns")
     self.weights = weights

@@ -33,7 +33,8 @@ import Testing
     let object = try roundTrip(entry)
     #expect(
       Set(object.keys) == [
-        "drift", "number", "action", "rows", "row_digest", "method", "settings", "log_evidence", "seed", "version", "parent",
+        "drift", "number", "action", "rows", "row_digest", "method", "settings", "log_evidence", "seed", "version",
+        "parent",
         "label", "subspace_share", "time_range",
       ])
     #expect(object["log_evidence"] as? Double == -1.25)

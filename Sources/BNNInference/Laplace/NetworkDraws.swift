@@ -35,7 +35,7 @@ struct NetworkDraws: Sendable {
 
   /// - Parameters:
   ///   - samples: pairs θ̂ ± Lz.
-  ///   - stream: z of pair s is of its child s.
+  ///   - stream: z of pair s is of its child s; ζ of the first layer's sums is of that one's child 1.
   /// - Throws: `UpdateError.unsuitable` for a posterior of the linearised network, to which the network itself is another
   ///   model; `LinearAlgebraError` for a precision that is not positive definite.
   init(_ network: Network, _ theta: [Double], _ state: LaplaceState, samples: Int, stream: RandomStream) throws {

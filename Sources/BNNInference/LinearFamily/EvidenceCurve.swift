@@ -88,7 +88,8 @@ public struct EvidenceCurve: Sendable {
     _ system: LinearSystem, unpenalised f: Int, noise: NoisePrior, volume: Double, squares: Double
   ) throws -> Double {
     try logEvidence(
-      constant(system, unpenalised: f) + volume, count: system.effectiveObservations - Double(f), noise: noise, squares: squares)
+      constant(system, unpenalised: f) + volume, count: system.effectiveObservations - Double(f), noise: noise,
+      squares: squares)
   }
 
   private static func constant(_ system: LinearSystem, unpenalised f: Int) -> Double {

@@ -2,7 +2,7 @@ import BNNLinearAlgebra
 import BNNProbability
 
 /// How rows are chosen that stand for a batch when the rest of it is gone: the coresets of variational continual learning (Nguyen,
-/// Li, Bui & Turner 2018, section 4).
+/// Li, Bui & Turner 2018).
 public enum MemorySelection: String, Codable, CaseIterable, Sendable {
   /// Every set of rows alike.
   case random
