@@ -3,8 +3,8 @@ import BNNLinearAlgebra
 import BNNPosteriors
 import BNNProbability
 
-/// A batch parted into the rows that are absorbed for good and those that stay in memory, as in coreset VCL (Nguyen et al. 2018,
-/// section 4): the prior for the next batch never holds a row in memory, the posterior that predicts holds each once.
+/// A batch parted into the rows that are absorbed for good and those that stay in memory, as in coreset VCL (Nguyen et al.
+/// 2018): the prior for the next batch never holds a row in memory, the posterior that predicts holds each once.
 struct MeanFieldMemory {
   /// The rows of the batch that are absorbed for good.
   let rest: LaplaceRows
