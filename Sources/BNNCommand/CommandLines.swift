@@ -13,7 +13,7 @@ extension Posterior {
 
   /// The network file that describes what --hidden does not.
   private var networkFile: String? {
-    guard let network = model.network, !network.isDense else { return nil }
+    guard let network = model.network, !network.isDense, model.joined == nil else { return nil }
     let encoder = JSONEncoder()
     encoder.outputFormatting = .sortedKeys
     let layers = (try? encoder.encode(network.layers)).map { String(decoding: $0, as: UTF8.self) } ?? "[]"
@@ -100,14 +100,16 @@ extension Posterior {
       if let structure = earlier.flatMap(CurvatureStructure.init) { laplace.structure = structure }
       words += LaplaceOptions.flags(laplace)
     }
+    let joined = model.joined ?? 1
     if networkFile != nil {
       words += ["--network", "network.json"]
     } else if let network = model.network, let activation = network.hiddenActivations.last {
-      words += ["--hidden", network.hiddenUnits.map(String.init).joined(separator: ",")]
+      words += ["--hidden", network.hiddenUnits.map { String($0 / joined) }.joined(separator: ",")]
       words += ["--activation", activation.rawValue]
     }
     if let subspace = model.subspace { words += ["--subspace", String(subspace)] }
-    if members.count > 1 { words += ["--members", String(members.count)] }
+    if members.count * joined > 1 { words += ["--members", String(members.count * joined)] }
+    if joined > 1 { words.append("--join") }
     if rowSketch == nil, rows > 0 { words.append("--no-row-sketch") }
     if drift?.inputs == nil, rows > 0 { words.append("--no-column-sketch") }
     if !model.intercept { words.append("--no-intercept") }

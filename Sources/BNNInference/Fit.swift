@@ -34,6 +34,8 @@ extension Posterior {
   ///   - normalisation: fitted on D1, or identity.
   ///   - members: independently initialised networks, each with a posterior of its own. Member k depends on `seed` and k
   ///     alone: it is the same however many there are.
+  ///   - isJoined: the members become one network, the mean of theirs, with one posterior (`JoinedMembers`): of a tangent of dense
+  ///     networks, O((MP)²) memory.
   ///   - subspace: for `tangent`, M < P directions in which alone the weights may move (`TangentSubspace`): O(M²) memory
   ///     for what the data said and O(MP) for the directions, instead of O(P²).
   ///   - threads: members are trained side by side; the result does not depend on it.
@@ -43,8 +45,8 @@ extension Posterior {
   public static func network(
     _ spec: NetworkSpec, method: Method, schema: Schema, features: Matrix, targets: Matrix, weights: [Double]? = nil,
     normalisation: Normalisation, standardised: Bool = true, prior: PriorSettings = PriorSettings(),
-    training: TrainingSettings = TrainingSettings(), members: Int = 1, subspace: Int? = nil, seed: UInt64 = 0,
-    threads: Int = 1, progress: @escaping @Sendable (Double, String) -> Void = { _, _ in }
+    training: TrainingSettings = TrainingSettings(), members: Int = 1, isJoined: Bool = false, subspace: Int? = nil,
+    seed: UInt64 = 0, threads: Int = 1, progress: @escaping @Sendable (Double, String) -> Void = { _, _ in }
   ) throws -> (posterior: Posterior, report: UpdateReport) {
     precondition(method != .linear, "a linear model has no network")
     precondition(subspace == nil || method == .tangent, "a subspace belongs to the tangent")
@@ -58,13 +60,11 @@ extension Posterior {
         throw UpdateError.unsuitable("a moving tangent needs a prior; a flat one (--prior-precision 0) has no evidence")
       }
     }
-    let model = ModelDescription(
-      method: method, schema: schema, network: spec, intercept: true, standardised: standardised, prior: prior,
-      subspace: subspace)
-    let network = Network(spec)
+    precondition(
+      !isJoined || method.isTangent && subspace == nil && JoinedMembers.takes(spec), "a tangent joins dense networks")
+    let trainee = Network(spec)
     if let subspace {
-      try TangentSubspace.check(
-        subspace, weights: network.parameterCount, rows: features.rows * network.outputs)
+      try TangentSubspace.check(subspace, weights: trainee.parameterCount, rows: features.rows * trainee.outputs)
     }
     let x = normalisation.features(features)
     let y = normalisation.targets(targets)
@@ -73,40 +73,54 @@ extension Posterior {
     let relative = try normalisation.relative(weights)
     let root = RandomStream(seed: seed)
     // As many members at once as there are workers, one worker each; what is left over shares the workers.
-    var fitted: [Member] = []
-    while fitted.count < members {
-      let first = fitted.count
-      let wave = min(BLASThreads.workers(threads), members - first)
-      fitted += try parallelMap(wave, threads: wave) { offset in
-        let k = first + offset
-        let trainer = NetworkTraining(
-          network: network, settings: training, prior: prior, knownVariance: known, subspace: subspace,
-          threads: max(1, threads / wave),
-          progress: { progress($0, members > 1 ? "network \(k + 1) of \(members), \($1)" : $1) })
-        let theta = try trainer.train(x, y, weights: relative, seed: root.split(UInt64(k)))
-        var outputRoot: Matrix?
-        if method == .tangent, network.outputs > 1 {
-          outputRoot = try residualRoot(
-            network, theta, x, y, weights: relative, normalisation: normalisation, noise: prior.noise)
-        }
-        var directions: Matrix?
-        if let subspace {
-          progress(1, "choosing \(subspace) of \(theta.count) directions")
-          let tangent = TangentBasis(
-            network: network, theta: theta, normalisation: normalisation, outputRoot: outputRoot)
-          directions = try TangentSubspace.directions(
-            subspace, of: tangent, features: features, stream: root.split(UInt64(k)).split(3),
-            threads: max(1, threads / wave))
-        }
-        let weights = method.isTangent ? network.parameterCount : method.frozenWeights(of: network)
-        let empty = LinearStatistics(
-          weights: subspace ?? weights, responses: method.isTangent ? 1 : network.outputs)
-        let store =
-          method == .movingTangent
-          ? TangentStore(anchor: theta, network: network, from: root.split(UInt64(k)).split(3)) : nil
-        return Member(
-          theta: theta, outputRoot: outputRoot, subspace: directions, statistics: empty, responses: [], store: store)
+    func inWaves<Value: Sendable>(_ count: Int, _ body: @Sendable (_ member: Int, _ threads: Int) throws -> Value)
+      throws -> [Value]
+    {
+      var result: [Value] = []
+      while result.count < count {
+        let first = result.count
+        let wave = min(BLASThreads.workers(threads), count - first)
+        result += try parallelMap(wave, threads: wave) { try body(first + $0, max(1, threads / wave)) }
       }
+      return result
+    }
+    var thetas = try inWaves(members) { k, threads in
+      try NetworkTraining(
+        network: trainee, settings: training, prior: prior, knownVariance: known, subspace: subspace, threads: threads,
+        progress: { progress($0, members > 1 ? "network \(k + 1) of \(members), \($1)" : $1) }
+      ).train(x, y, weights: relative, seed: root.split(UInt64(k)))
+    }
+    var model = ModelDescription(
+      method: method, schema: schema, network: spec, intercept: true, standardised: standardised, prior: prior,
+      subspace: subspace)
+    if isJoined, members > 1 {
+      let joined = JoinedMembers(spec, thetas)
+      (model.network, model.joined, thetas) = (joined.spec, members, [joined.theta])
+    }
+    let network = Network(model.networkOrEmpty)
+    let trained = thetas
+    let fitted = try inWaves(trained.count) { k, threads in
+      let theta = trained[k]
+      var outputRoot: Matrix?
+      if method == .tangent, network.outputs > 1 {
+        outputRoot = try residualRoot(
+          network, theta, x, y, weights: relative, normalisation: normalisation, noise: prior.noise)
+      }
+      var directions: Matrix?
+      if let subspace {
+        progress(1, "choosing \(subspace) of \(theta.count) directions")
+        let tangent = TangentBasis(network: network, theta: theta, normalisation: normalisation, outputRoot: outputRoot)
+        directions = try TangentSubspace.directions(
+          subspace, of: tangent, features: features, stream: root.split(UInt64(k)).split(3), threads: threads)
+      }
+      let weights = method.isTangent ? network.parameterCount : method.frozenWeights(of: network)
+      let empty = LinearStatistics(
+        weights: subspace ?? weights, responses: method.isTangent ? 1 : network.outputs)
+      let store =
+        method == .movingTangent
+        ? TangentStore(anchor: theta, network: network, from: root.split(UInt64(k)).split(3)) : nil
+      return Member(
+        theta: theta, outputRoot: outputRoot, subspace: directions, statistics: empty, responses: [], store: store)
     }
     let start = Posterior(
       model: model, normalisation: normalisation, members: fitted, rows: 0,

@@ -46,6 +46,8 @@ public struct ModelDescription: Codable, Sendable, Equatable {
   public var prior: PriorSettings
   /// M, the directions in which a tangent's weights may move; nil for all.
   public var subspace: Int?
+  /// Networks that were trained apart and joined into `network`; nil where it was trained as it is.
+  public var joined: Int?
   /// Nil for every method of the linear family.
   public var laplace: LaplaceSettings?
 

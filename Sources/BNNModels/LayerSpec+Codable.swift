@@ -9,6 +9,7 @@ extension LayerSpec: Codable {
     ("flatten", ["type"]),
     ("layer-norm", ["epsilon", "type"]),
     ("residual", ["layers", "type"]),
+    ("scale", ["factor", "type"]),
     ("activation", ["activation", "type"]),
   ]
 
@@ -23,6 +24,7 @@ extension LayerSpec: Codable {
     case .flatten: "flatten"
     case .layerNorm: "layer-norm"
     case .residual: "residual"
+    case .scale: "scale"
     case .activation: "activation"
     }
   }
@@ -68,6 +70,10 @@ extension LayerSpec: Codable {
     case "layer-norm": self = .layerNorm(epsilon: try container.epsilon())
     case "residual":
       self = .residual(layers: try container.count("layers", 1...10_000, "a residual layer goes past", "layers"))
+    case "scale":
+      let factor = try container.decode(Double.self, forKey: Key("factor"))
+      guard factor.isFinite, factor != 0 else { throw container.corrupt("factor", "a factor is finite and not 0") }
+      self = .scale(factor: factor)
     default:
       guard container.contains(Key("activation")) else {
         throw container.corrupt("activation", "a layer of the type \"activation\" says which: \"activation\"")
@@ -94,6 +100,7 @@ extension LayerSpec: Codable {
     case .flatten: break
     case .layerNorm(let epsilon): try container.encode(epsilon, forKey: Key("epsilon"))
     case .residual(let count): try write([("layers", count)])
+    case .scale(let factor): try container.encode(factor, forKey: Key("factor"))
     case .activation(let activation): try container.encode(activation.rawValue, forKey: Key("activation"))
     }
   }

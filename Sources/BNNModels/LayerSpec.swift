@@ -13,6 +13,8 @@ public enum LayerSpec: Hashable, Sendable {
   case layerNorm(epsilon: Double)
   /// Adds what went into the layer so many places before.
   case residual(layers: Int)
+  /// Multiplies by a constant.
+  case scale(factor: Double)
   /// By itself.
   case activation(Activation)
 
@@ -60,6 +62,7 @@ public enum LayerSpec: Hashable, Sendable {
         throw misfit("it adds \(other.words) to \(incoming.words), which are not of one shape")
       }
       return (Residual(inputs: incoming.count, bypassed: count, offset: offset), incoming)
+    case .scale(let factor): return (Scale(inputs: incoming.count, factor: factor, offset: offset), incoming)
     case .activation(let activation):
       return (Elementwise(inputs: incoming.count, activation: activation, offset: offset), incoming)
     }
@@ -91,6 +94,7 @@ public enum LayerSpec: Hashable, Sendable {
     case .flatten: "flatten"
     case .layerNorm: "layer norm"
     case .residual(let count): "plus what went in \(count) layers before"
+    case .scale(let factor): "times \(factor)"
     case .activation(let activation): activation.rawValue
     }
   }

@@ -172,14 +172,14 @@ public struct PosteriorFile: Sendable {
       manifest.model.likelihood == .gaussian || manifest.model.method.keepsCurvature,
       manifest.model.schema.heads == nil || manifest.model.likelihood == .categorical,
       manifest.model.method != .kalman
-        || manifest.model.laplace.map { KalmanStructure.all.contains($0.structure) && !$0.isLinearised } == true,
+        || manifest.model.laplace.map({ KalmanStructure.all.contains($0.structure) && !$0.isLinearised }) == true,
       manifest.model.method != .point
-        || manifest.model.laplace.map { $0.structure == .diagonal && !$0.isLinearised && $0.layers == nil } == true,
+        || manifest.model.laplace.map({ $0.structure == .diagonal && !$0.isLinearised && $0.layers == nil }) == true,
       manifest.model.method != .meanField
-        || manifest.model.laplace.map { own in
+        || manifest.model.laplace.map({ own in
           own.structure == .diagonal && !own.isLinearised
             && own.layers.map { $0.upperBound == spec?.layers.count } ?? true
-        } == true
+        }) == true
     else { throw .corrupt(file: name, "its manifest has a likelihood or a structure that its method cannot have") }
     guard manifest.model.method != .movingTangent || (c == 1 && !manifest.model.prior.isFlat) else {
       throw .corrupt(file: name, "its manifest has several targets or a flat prior for a moving tangent")

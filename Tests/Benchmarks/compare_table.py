@@ -2,9 +2,11 @@
 means over paired splits, by set, and the median over the sets that have a gap. D1 and D2 are halves of the training rows, at random or
 along the first feature; the union is the mean of three seeds a split.
 
-    python3 Tests/Benchmarks/compare_table.py [.build/release/bnn-update] [--splits 5] [--sets a,b] [--along] [--methods a,b] [--stream 1]
-        [--members 1]"""
-import argparse, pathlib, statistics, tempfile
+    python3 Tests/Benchmarks/compare_table.py [.build/release/bnn-update] [--splits 5] [--sets a,b] [--along] [--methods a,b|default] [--stream 1]
+        [--members 1] [--keep folder]
+
+--keep holds what was found, a file for every split: a run that was stopped goes on where it ended."""
+import argparse, json, pathlib, statistics, tempfile
 import uci
 
 parser = argparse.ArgumentParser()
@@ -15,23 +17,38 @@ parser.add_argument("--methods", default="all")
 parser.add_argument("--stream", type=int, default=1)
 parser.add_argument("--members", type=int, default=1)
 parser.add_argument("--along", action="store_true")
+parser.add_argument("--keep", type=pathlib.Path)
 options = parser.parse_args()
 uci.require_data()
 run = uci.command(pathlib.Path(options.binary).resolve())
 sets = options.sets.split(",")
 scores = {}
+
+
+def compared(name, split):
+    kind = "along" if options.along else "random"
+    kept = options.keep and options.keep / f"{name}-{kind}-stream{options.stream}-members{options.members}-{split}.json"
+    if kept and kept.exists():
+        return json.loads(kept.read_text())
+    with tempfile.TemporaryDirectory() as folder:
+        folder = pathlib.Path(folder)
+        uci.cut(name, split, folder, along=options.along)
+        methods = ["--methods", options.methods] if options.methods != "default" else []
+        found = run(
+            "compare", folder / "d1.csv", folder / "d2.csv", "--test", folder / "test.csv", *uci.flags(name), "--seed", split,
+            *methods, "--stream", options.stream, "--members", options.members)
+    if kept:
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        kept.write_text(json.dumps(found))
+    return found
+
+
 for name in sets:
     for split in range(options.splits):
-        with tempfile.TemporaryDirectory() as folder:
-            folder = pathlib.Path(folder)
-            uci.cut(name, split, folder, along=options.along)
-            found = run(
-                "compare", folder / "d1.csv", folder / "d2.csv", "--test", folder / "test.csv", *uci.flags(name), "--seed", split,
-                "--methods", options.methods, "--stream", options.stream, "--members", options.members)
-            for method in found["methods"]:
-                if method["failure"]:
-                    print(f"{name}, split {split}, {method['name']}: {method['failure']}", flush=True)
-                scores.setdefault((method["name"], name), []).append((method["nll"], method["rmse"]))
+        for method in compared(name, split)["methods"]:
+            if method["failure"]:
+                print(f"{name}, split {split}, {method['name']}: {method['failure']}", flush=True)
+            scores.setdefault((method["name"], name), []).append((method["nll"], method["rmse"]))
     print(f"{name}: {options.splits} splits done", flush=True)
 
 methods = list(dict.fromkeys(key[0] for key in scores))

@@ -5,7 +5,7 @@ import csv, gzip, json, pathlib, random, resource, subprocess, sys
 root = pathlib.Path(__file__).resolve().parents[2]
 data = root.parent / "shared" / "data" / "uci"
 targets = {
-    "boston": "MEDV", "concrete": "strength_mpa", "energy": "heating_load", "kin8nm": "y",
+    "airfoil": "y", "boston": "MEDV", "concrete": "strength_mpa", "elevators": "y", "energy": "heating_load", "kin8nm": "y",
     "naval": "gt_compressor_decay", "power": "PE", "wine-red": "quality",
 }
 ignored = {"naval": ["UNUSED_gt_turbine_decay"]}

@@ -35,6 +35,7 @@ import Testing
     checkLayer(LayerNorm(normalised: [2, 2, 3], epsilon: 0.1, offset: 0), seed: 2)
     checkLayer(Flatten(inputs: 6, offset: 1), seed: 3)
     checkLayer(Elementwise(inputs: 6, activation: .tanh, offset: 1), seed: 4)
+    checkLayer(Scale(inputs: 6, factor: -0.3, offset: 1), seed: 5)
   }
 
   /// The largest of equals is the first; what is no number stays.
@@ -68,7 +69,7 @@ import Testing
       .convolution2D(channels: 3, kernel: 3, stride: 1, padding: 1, activation: .gelu),
       .convolution2D(channels: 3, kernel: 3, stride: 1, padding: 1, activation: .identity), .residual(layers: 1),
       .activation(.tanh), .maxPool2D(kernel: 2, stride: 2, padding: 0), .layerNorm(epsilon: 1e-5), .flatten,
-      .dense(units: 4, activation: .softplus), .dense(units: 2, activation: .identity),
+      .dense(units: 4, activation: .softplus), .scale(factor: -0.3), .dense(units: 2, activation: .identity),
     ])
 
   /// The whole network, with a way past a layer, in both precisions: its gradient against finite differences, and the rows of
@@ -111,7 +112,7 @@ import Testing
     #expect(network.shapes[0] == LayerShape(inputs: 18, outputs: 3, positions: 30))
     #expect(network.blocks(ofLayers: 2..<8) == 2..<4)
     #expect(network.parameterRange(ofLayers: 2..<5).isEmpty)
-    #expect(network.parameterRange(ofLayers: 8..<9).upperBound == network.parameterCount)
+    #expect(network.parameterRange(ofLayers: 9..<10).upperBound == network.parameterCount)
     #expect(network.layer(at: network.parameterRange(ofLayers: 7..<8).lowerBound) == 7)
     #expect(network.productsPerRow == 3 * 19 * 30 + 3 * 28 * 30 + 2 * 18 + 4 * 19 + 2 * 5)
   }
@@ -129,7 +130,9 @@ import Testing
     (#"{"type": "conv2d", "channels": 2, "kernel": 3, "dilation": 2}"#, true, ["\"dilation\"", "padding, stride"]),
     (#"{"type": "layer-norm", "epsilon": -1}"#, true, ["not negative"]),
     (#"{"type": "activation"}"#, true, ["says which"]),
-    (#"{"type": "lstm"}"#, true, ["dense, conv2d, max-pool, average-pool, flatten, layer-norm, residual, activation"]),
+    (#"{"type": "scale"}"#, true, ["factor"]),
+    (#"{"type": "scale", "factor": 0}"#, true, ["not 0"]),
+    (#"{"type": "lstm"}"#, true, ["dense, conv2d, max-pool, average-pool, flatten, layer-norm, residual, scale, activation"]),
   ])
   func refusesWhatDoesNotFit(_ layers: String, _ isImage: Bool, _ words: [String]) {
     let shape = isImage ? #""shape": [2, 5, 6], "# : ""

@@ -49,6 +49,13 @@ struct Fit: ParsableCommand {
       """)
   var subspace: Int?
 
+  @Flag(
+    name: .long,
+    help: """
+      tangent and moving-tangent: join the members into one network, the mean of theirs, with one posterior over all their weights.
+      """)
+  var join = false
+
   @Flag(name: .long, help: "linear only: no intercept.")
   var noIntercept = false
 
@@ -131,6 +138,13 @@ struct Fit: ParsableCommand {
       guard method == nil || method == Method.tangent.rawValue else {
         throw ValidationError("--subspace belongs to --method tangent")
       }
+    }
+    if join {
+      guard model.members > 1 else { throw ValidationError("--join takes several members: add --members 3") }
+      guard method == Method.tangent.rawValue || method == Method.movingTangent.rawValue, subspace == nil else {
+        throw ValidationError("--join belongs to --method tangent and moving-tangent, without --subspace")
+      }
+      guard model.mayBeGaussian else { throw ValidationError("--join belongs to --likelihood gaussian") }
     }
     if keeping.keepSites, keepsCurvature || method == Method.movingTangent.rawValue {
       throw ValidationError("--keep-sites of fit belongs to --method linear, last-layer, parallel-branch and tangent")
@@ -269,7 +283,12 @@ struct Fit: ParsableCommand {
       return try fitLaplace(reader, header: header, schema: schema, prior: prior, likelihood: kind, console: console)
     }
     let spec = try model.network(schema, .gaussian)
-    let weights = Network(spec).parameterCount
+    if join, !JoinedMembers.takes(spec) {
+      throw CommandFailure.usage(
+        "--join is of dense networks with a hidden layer and a linear last one",
+        remedy: "leave --join out: the members then have a posterior each")
+    }
+    let weights = Network(join ? JoinedMembers.spec(spec, count: model.members) : spec).parameterCount
     guard weights <= TangentLimit.network else {
       throw CommandFailure.usage(
         "a network with \(weights) weights is more than the \(TangentLimit.network) that are possible",
@@ -320,7 +339,7 @@ struct Fit: ParsableCommand {
         weights: rows.weights, normalisation: Normalisation.fit(rows, rule: rule, targetKind: schema.targetKind),
         standardised: rule != .none, prior: prior,
         training: training.settings(rows: rows.rows, products: Network(spec).productsPerRow),
-        members: members, subspace: subspace, seed: global.seed, threads: global.workers,
+        members: members, isJoined: join, subspace: subspace, seed: global.seed, threads: global.workers,
         progress: { _, message in console?.progress(message) })
     }
     let fitted = try fit(dataset, members: model.members, console)

@@ -94,6 +94,10 @@ extension ComparisonMethod {
     engine(
       "tangent", isGaussian ? .network(.tangent) : .linearised, "the network linearised at D1's weights", if: isSmall)
     engine(
+      "joint-tangent", .joinedTangent, "the members as one network, linearised",
+      if: isGaussian && problem.members > 1 && JoinedMembers.takes(problem.network)
+        && problem.joinedWeights <= 2 * NetworkTraining.fullEvidenceLimit)
+    engine(
       "moving-tangent", .network(.movingTangent), "linearised at weights that D2 moves",
       if: isGaussian && isSmall && problem.schema.targets.count == 1 && problem.schema.weights == nil
         && !problem.prior.isFlat)
@@ -101,6 +105,9 @@ extension ComparisonMethod {
     engine("laplace", .laplace(.full), "Laplace's approximation, full", if: isSmall)
     engine("laplace-block", .laplace(.block), "Laplace's approximation, a block every layer", if: isSmall)
     engine("laplace-kronecker", .laplace(.kronecker), "Laplace's approximation, Kronecker factors")
+    engine(
+      "laplace-kronecker-eigenvalue", .laplace(.kroneckerEigenvalue),
+      "the same with exact second moments in their basis")
     engine("laplace-diagonal", .laplace(.diagonal), "Laplace's approximation, a diagonal")
     engine("mean-field", .meanField, "variational, independent weights")
     engine("kalman", .kalman, "extended Kalman filter, row by row")
@@ -127,13 +134,14 @@ extension ComparisonMethod {
     let passes = problem.training.epochs.map(Double.init) ?? 800
     // A convolution multiplies with every weight at many places.
     let training = 6 * Double(Network(problem.network).productsPerRow) * n * passes / 5e9
-    let full = (2 * n * outputs * p * p + 8 * p * p * p) / 2e10
+    func full(_ p: Double) -> Double { (2 * n * outputs * p * p + 8 * p * p * p) / 2e10 }
     let (fit, update): (Double, Double) =
       switch base {
       case .linear: (0, 0)
-      case .network(.movingTangent): (training + 12 * full, full + moving(problem))
-      case .network(.tangent), .linearised, .laplace(.full): (training + 12 * full, full + training)
-      case .kalman: (training + 12 * full, n * 6 * p * p / 5e9)
+      case .network(.movingTangent): (training + 12 * full(p), full(p) + moving(problem))
+      case .joinedTangent: (training + 12 * full(p) + full(m * p) / m, full(m * p) / m)
+      case .network(.tangent), .linearised, .laplace(.full): (training + 12 * full(p), full(p) + training)
+      case .kalman: (training + 12 * full(p), n * 6 * p * p / 5e9)
       case .meanField: (training + 40_000 * 64 * p * 12 / 5e9, 40_000 * 64 * p * 12 / 5e9)
       default: (training, training)
       }

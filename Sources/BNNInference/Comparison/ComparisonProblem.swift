@@ -98,6 +98,8 @@ public struct ComparisonProblem: Sendable {
   }
 
   var weights: Int { Network(network).parameterCount }
+  /// Of the members as one network.
+  var joinedWeights: Int { Network(JoinedMembers.spec(network, count: members)).parameterCount }
   var isGaussian: Bool { likelihood == .gaussian }
 }
 
@@ -106,6 +108,8 @@ enum ComparisonBase: Hashable, Sendable {
   case linear
   /// Of the linear family on a network.
   case network(Method)
+  /// The tangent of the members as one network.
+  case joinedTangent
   case laplace(CurvatureStructure)
   /// Of classes and counts, the last layer under Laplace's approximation.
   case laplaceLastLayer
@@ -136,11 +140,13 @@ enum ComparisonBase: Hashable, Sendable {
         .linear(schema: problem.schema, standardised: standardised, prior: problem.prior))
       try update.absorb(features: rows.features, targets: rows.targets, weights: rows.weights, threads: threads)
       return try update.finish(threads: threads).posterior
-    case .network(let method):
+    case .network, .joinedTangent:
+      let method: Method = if case .network(let own) = self { own } else { .tangent }
       return try Posterior.network(
         problem.network, method: method, schema: problem.schema, features: rows.features, targets: rows.targets,
         weights: rows.weights, normalisation: normalisation, standardised: standardised, prior: problem.prior,
-        training: problem.training, members: problem.members, seed: seed, threads: threads
+        training: problem.training, members: problem.members, isJoined: self == .joinedTangent, seed: seed,
+        threads: threads
       ).posterior
     case .kalman:
       let structure: CurvatureStructure = problem.weights <= NetworkTraining.fullEvidenceLimit ? .full : .diagonal

@@ -23,6 +23,7 @@ extension PlainModel {
     ]
     let hasResiduals = network.layers.contains { $0.bypass != nil }
     if hasResiduals { parts.append(Self.residuals) }
+    if network.layers.contains(where: { $0 is Scale }) { parts.append(Self.scale) }
     let modules = spec.layers.indices.flatMap { self.modules(ofLayer: $0, network) }
     parts.append(
       """
@@ -99,6 +100,16 @@ extension PlainModel {
             return x
     """
 
+  private static let scale = """
+    class Scale(nn.Module):
+        def __init__(self, factor):
+            super().__init__()
+            self.factor = factor
+
+        def forward(self, x):
+            return self.factor * x
+    """
+
   /// The layer, and its activation.
   private func modules(ofLayer index: Int, _ network: Network) -> [String] {
     let layer = network.layers[index]
@@ -116,6 +127,7 @@ extension PlainModel {
     case .layerNorm(let epsilon): result = ["nn.LayerNorm(\(layer.tensors[0].shape), eps=\(epsilon))"]
     case .residual(let count):
       result = ["Plus(\(network.moduleNumbers[index - count]))"]
+    case .scale(let factor): result = ["Scale(\(factor))"]
     case .activation: result = []
     }
     if result.isEmpty || layer.activation != .identity { result.append(Self.module(layer.activation)) }
