@@ -3,10 +3,10 @@ means over paired splits, by set, and the median over the sets that have a gap. 
 along the first feature; the union is the mean of three seeds a split.
 
     python3 Tests/Benchmarks/compare_table.py [.build/release/bnn-update] [--splits 5] [--sets a,b] [--along] [--methods a,b|default] [--stream 1]
-        [--members 1] [--keep folder]
+        [--members 1] [--keep folder] [--flags "--likelihood heteroscedastic"]
 
---keep holds what was found, a file for every split: a run that was stopped goes on where it ended."""
-import argparse, json, pathlib, statistics, tempfile
+--flags are of `compare`. --keep holds what was found, a file for every split: a run that was stopped goes on where it ended."""
+import argparse, json, pathlib, shlex, statistics, tempfile
 import uci
 
 parser = argparse.ArgumentParser()
@@ -18,6 +18,7 @@ parser.add_argument("--stream", type=int, default=1)
 parser.add_argument("--members", type=int, default=1)
 parser.add_argument("--along", action="store_true")
 parser.add_argument("--keep", type=pathlib.Path)
+parser.add_argument("--flags", default="")
 options = parser.parse_args()
 uci.require_data()
 run = uci.command(pathlib.Path(options.binary).resolve())
@@ -27,7 +28,8 @@ scores = {}
 
 def compared(name, split):
     kind = "along" if options.along else "random"
-    kept = options.keep and options.keep / f"{name}-{kind}-stream{options.stream}-members{options.members}-{split}.json"
+    kept = f"{name}-{kind}-stream{options.stream}-members{options.members}{''.join(options.flags.split())}-{split}.json"
+    kept = options.keep and options.keep / kept
     if kept and kept.exists():
         return json.loads(kept.read_text())
     with tempfile.TemporaryDirectory() as folder:
@@ -36,7 +38,7 @@ def compared(name, split):
         methods = ["--methods", options.methods] if options.methods != "default" else []
         found = run(
             "compare", folder / "d1.csv", folder / "d2.csv", "--test", folder / "test.csv", *uci.flags(name), "--seed", split,
-            *methods, "--stream", options.stream, "--members", options.members)
+            *methods, *shlex.split(options.flags), "--stream", options.stream, "--members", options.members)
     if kept:
         kept.parent.mkdir(parents=True, exist_ok=True)
         kept.write_text(json.dumps(found))
