@@ -4,12 +4,16 @@ import BNNModels
 import Foundation
 
 /// The network that a JSON file describes.
-func readNetworkFile(_ path: String) throws -> NetworkFile {
+///
+/// - Parameter mayLackLayers: where something else says them.
+func readNetworkFile(_ path: String, mayLackLayers: Bool = false) throws -> NetworkFile {
   guard let bytes = FileManager.default.contents(atPath: path) else {
     throw CommandFailure(ExitStatus.noInput, "no such file", file: path, remedy: "check the name")
   }
   do {
-    return try JSONDecoder().decode(NetworkFile.self, from: bytes)
+    let decoder = JSONDecoder()
+    if mayLackLayers, let key = NetworkFile.mayLackLayers { decoder.userInfo[key] = true }
+    return try decoder.decode(NetworkFile.self, from: bytes)
   } catch let error as DecodingError {
     throw CommandFailure(ExitStatus.badData, "is no description of a network: \(words(error))", file: path)
   }

@@ -29,6 +29,8 @@ public struct NetworkFile: Sendable, Equatable, Decodable {
 
     public var name: String?
     public var kind: Kind
+
+    public init(name: String?, kind: Kind) { (self.name, self.kind) = (name, kind) }
   }
 
   /// The shift and scale of some columns.
@@ -39,6 +41,10 @@ public struct NetworkFile: Sendable, Equatable, Decodable {
     public var center: [Double]
     public var scale: [Double]
     public var divideBy: Double
+
+    public init(columns: [String]? = nil, shape: ImageShape? = nil, center: [Double] = [0], scale: [Double] = [1]) {
+      (self.columns, self.shape, self.center, self.scale, divideBy) = (columns, shape, center, scale, 1)
+    }
   }
 
   public var input: Scaling?
@@ -47,6 +53,13 @@ public struct NetworkFile: Sendable, Equatable, Decodable {
   public var likelihood: LikelihoodKind?
   public var classes: [String]?
   public var heads: [[String]]?
+
+  public init(input: Scaling? = nil, layers: [Layer], likelihood: LikelihoodKind? = nil) {
+    (self.input, self.layers, self.likelihood) = (input, layers, likelihood)
+  }
+
+  /// Tells a decoder that `layers` may be left out: of a graph that says them itself.
+  public static let mayLackLayers = CodingUserInfoKey(rawValue: "mayLackLayers")
 
   public init(from decoder: any Decoder) throws {
     let container = try decoder.container(keyedBy: Key.self)
@@ -58,8 +71,12 @@ public struct NetworkFile: Sendable, Equatable, Decodable {
     }
     input = try container.decodeIfPresent(Scaling.self, forKey: Key("input"))
     target = try container.decodeIfPresent(Scaling.self, forKey: Key("target"))
-    layers = try container.decode([Layer].self, forKey: Key("layers"))
-    guard !layers.isEmpty else { throw container.corrupt("layers", "a network has at least 1 layer") }
+    let mayLackLayers = Self.mayLackLayers.map { decoder.userInfo[$0] != nil } ?? false
+    layers =
+      mayLackLayers
+      ? try container.decodeIfPresent([Layer].self, forKey: Key("layers")) ?? []
+      : try container.decode([Layer].self, forKey: Key("layers"))
+    guard mayLackLayers || !layers.isEmpty else { throw container.corrupt("layers", "a network has at least 1 layer") }
     classes = try container.decodeIfPresent([String].self, forKey: Key("classes"))
     heads = try container.decodeIfPresent([[String]].self, forKey: Key("heads"))
     if let name = try container.decodeIfPresent(String.self, forKey: Key("likelihood")) {

@@ -65,6 +65,9 @@ public struct NetworkSpec: Hashable, Sendable {
     return layout.image?.channels ?? layout.count
   }
 
+  /// What the outputs are, if they are an image; nil also where the layers do not fit.
+  public var outputImage: ImageShape? { (try? layouts().last)?.image }
+
   private func inputLayout() throws(NetworkShapeError) -> RowLayout {
     guard let image else { return .vector(inputs) }
     guard image.count == inputs else {

@@ -42,6 +42,11 @@ public enum WeightFile {
     }
   }
 
+  /// The network of an ONNX file.
+  ///
+  /// - Throws: `PosteriorFileError` where it cannot be read, `ImportError` where it is none.
+  public static func graph(path: String) throws -> ONNXNetwork { try ONNXNetwork(try PosteriorFile.load(path)) }
+
   /// A safetensors file of F64.
   public static func safetensors(_ tensors: [NamedTensor]) throws -> [UInt8] {
     try SafetensorsWriter.write(

@@ -205,6 +205,50 @@ import Testing
     try checkGolden("p", images, golden)
   }
 
+  @Test("an ONNX graph that other people trained on MNIST", .needsSharedData("pretrained"))
+  func pretrainedGraph() throws {
+    guard let file = sharedData("pretrained/mnist_mlp_784_512_512_10_relu.onnx"),
+      let golden = sharedData("pretrained/mnist_mlp_784_512_512_10_relu.golden_logits.csv"),
+      let images = sharedData("images/mnist/t10k-images-idx3-ubyte.gz"),
+      let labels = sharedData("images/mnist/t10k-labels-idx1-ubyte.gz")
+    else { return }
+    folder.write("net.json", #"{"input": {"divide_by": 255}, "likelihood": "categorical"}"#)
+    folder.run(
+      "import", file.path, "--network", "net.json", "--rows", "60000", "--inputs", images.path, "--target", "label",
+      "--layers", "last", "--structure", "diagonal", "-o", "p"
+    ).succeeded()
+    let scores = folder.run("evaluate", "p", images.path, "--labels", labels.path, "--json").succeeded().object()
+    // As published, to the digits given.
+    #expect(abs((scores["accuracy"] as? Double ?? 0) - 0.9643) < 1e-9)
+    try checkGolden("p", images, golden)
+  }
+
+  @Test("an ONNX graph says its layers; what it says twice or not at all is said")
+  func graphs() throws {
+    let source = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+      .appendingPathComponent("InferenceTests/Fixtures/ONNX")
+    for name in ["dense", "matmul"] {
+      try FileManager.default.copyItem(
+        at: source.appendingPathComponent("\(name).onnx"), to: URL(fileURLWithPath: "\(folder.path)/\(name).onnx"))
+    }
+    folder.write("D.csv", "a,b,c,u,v\n" + (0..<20).map { "\($0),\($0 % 3),\($0 % 5),\($0 % 7),\($0 % 4)\n" }.joined())
+    let words = ["--data", "D.csv", "--target", "u", "--target", "v", "-o"]
+    folder.run(["import", "dense.onnx"] + words + ["p", "--normalize", "standard"]).succeeded()
+    folder.run(["import", "matmul.onnx"] + words + ["q"]).succeeded()
+    folder.run("predict", "q", "D.csv").succeeded()
+    folder.run(["import", "dense.onnx"] + words + ["r"]).failed(64, "--normalize")
+    folder.run(["import", "dense.onnx"] + words + ["r", "--normalize", "none", "--activation", "tanh"]).failed(
+      64, "--activation")
+    folder.run(["import", "dense.onnx"] + words + ["r", "--normalize", "none", "--layout", "keras"]).failed(
+      64, "--layout")
+    folder.run(["import", "matmul.onnx"] + words + ["r", "--normalize", "standard"]).failed(64, "itself")
+    folder.write("n.json", #"{"layers": [{"type": "dense", "units": 2}]}"#)
+    folder.run(["import", "dense.onnx"] + words + ["r", "--network", "n.json"]).failed(65, "n.json", "layers")
+    folder.write("cut.onnx", String(repeating: "\u{1}", count: 40))
+    folder.run(["import", "cut.onnx"] + words + ["r", "--normalize", "none"]).failed(65, "cut.onnx", "no ONNX model")
+    #expect(!folder.files.contains("r"))
+  }
+
   /// The probabilities of the first 20 images are those of the golden logits.
   private func checkGolden(_ posterior: String, _ images: URL, _ golden: URL) throws {
     let rows = folder.run("predict", posterior, images.path).stdout.split(separator: "\n").dropFirst().prefix(20).map {

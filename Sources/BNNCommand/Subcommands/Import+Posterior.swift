@@ -7,14 +7,18 @@ import BNNPosteriors
 
 /// From the files that were named to the posterior.
 extension Import {
-  func readWeights(_ file: NetworkFile?) throws -> NetworkWeights {
+  /// The weights, and what a file or the graph says of the network.
+  func readNetwork(_ console: Console) throws -> (NetworkWeights, NetworkFile?) {
+    if isGraph { return try readGraph(console) }
+    let file = try network.map { try readNetworkFile($0) }
     let tensors = try WeightFile.read(path: weights)
-    return try naming(weights) {
+    let own = try naming(weights) {
       let layout = WeightLayout(rawValue: layout) ?? .torch
       if let file { return try NetworkWeights(tensors, as: file, layout: layout) }
       return try NetworkWeights(
         inferringFrom: tensors, activation: activation.flatMap(Activation.init), layout: layout)
     }
+    return (own, file)
   }
 
   func naming<Value>(_ path: String, _ body: () throws -> Value) throws -> Value {

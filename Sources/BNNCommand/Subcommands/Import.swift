@@ -13,14 +13,14 @@ struct Import: ParsableCommand {
     usage: "bnn-update import [<options>] <weights> --target <target> -o <output>",
     discussion: """
       Weights are safetensors, .npz or a folder of .npy files under PyTorch's names (PREFIX.weight [outputs, inputs], PREFIX.bias), with \
-      --layout keras under those of Keras; layers that are not dense are described by --network, batch normalisation among them. What the \
+      --layout keras under those of Keras, or an ONNX graph, which says its layers itself; other layers that are not dense are described by --network, batch normalisation among them. What the \
       data before said is \
       taken from the best that is there: --data (D1: exact curvature of these weights, nothing trained), --rows N --inputs D2 \
       (curvature at D2's inputs, times N/rows), or --rows N --second-moments (an optimiser's averages of squared gradients). The result is a \
       laplace posterior.
       """)
 
-  @Argument(help: "Weights: a .safetensors or .npz file, or a folder of .npy files.")
+  @Argument(help: "Weights: a .safetensors, .npz or .onnx file, or a folder of .npy files.")
   var weights: String
 
   @Option(
@@ -138,7 +138,8 @@ struct Import: ParsableCommand {
       throw ValidationError(
         "--network says the activations and the normalisation: leave --activation and --normalize out")
     }
-    if network == nil, normalize == nil {
+    if isGraph { try validateGraph() }
+    if network == nil, normalize == nil, !isGraph {
       throw ValidationError(
         "say how the network's inputs were normalised: --normalize none, standard or pixel, or --network FILE.json")
     }
@@ -209,13 +210,12 @@ struct Import: ParsableCommand {
     let sources = [weights] + [network, data, inputs, secondMoments].compactMap { $0 } + labels.labels
     try refuseOutput(destination.output, amongInputs: sources)
     try AtomicFile.check(destination.output, replacing: destination.force)
-    let file = try network.map(readNetworkFile)
+    let (own, file) = try readNetwork(console)
     if file?.heads != nil {
       throw CommandFailure(
         ExitStatus.badData, "classes in heads are of networks that are trained here", file: network,
         remedy: "declare all outputs as classes")
     }
-    let own = try readWeights(file)
     guard Network(own.spec).parameterCount <= TangentLimit.network else {
       throw CommandFailure.usage(
         "a network with \(own.theta.count) weights is more than the \(TangentLimit.network) that are possible")
