@@ -39,6 +39,9 @@ extension Posterior {
         words.append("merge")
         if history.parents[i] >= 0 { words += ["--prior", file(history.parents[i])] }
         words += (history.ends[i] ?? []).map(file)
+        if let rounds = entry.settings[UpdateSetting.rounds] {
+          words += ["--rounds", rounds] + (history.shards[i] ?? []).flatMap { ["--data", Self.dataFile(lineage[$0])] }
+        }
       case "forget":
         let batch = lineage[..<i].last { $0.rowDigest == entry.rowDigest && !$0.forgets && !$0.merges }
         words += ["forget", file(history.parents[i]), "D\(batch?.number ?? 0).csv"]
@@ -64,6 +67,12 @@ extension Posterior {
       words += ["-o", "p\(entry.number).safetensors"]
       return words.map(Self.quoted).joined(separator: " ")
     }
+  }
+
+  /// The rows of some entries, one file.
+  private static func dataFile(_ entries: ArraySlice<LineageEntry>) -> String {
+    let numbers = Array(entries).held.map { String($0.number) }
+    return "D\(numbers.joined(separator: "+")).csv"
   }
 
   /// A flag with a text that may begin with a dash.
@@ -107,7 +116,9 @@ extension Posterior {
       words += ["--hidden", network.hiddenUnits.map { String($0 / joined) }.joined(separator: ",")]
       words += ["--activation", activation.rawValue]
     }
-    if let subspace = model.subspace { words += ["--subspace", String(subspace)] }
+    if let subspace = model.subspace {
+      words += [model.isSketch == true ? "--sketch-only" : "--subspace", String(subspace)]
+    }
     if members.count * joined > 1 { words += ["--members", String(members.count * joined)] }
     if joined > 1 { words.append("--join") }
     if rowSketch == nil, rows > 0 { words.append("--no-row-sketch") }

@@ -8,6 +8,8 @@ struct History {
   let parents: [Int]
   /// Of a merge, the last entries of its posteriors (−1 or the parent's where one added nothing).
   let ends: [Int: [Int]]
+  /// Of a merge, the entries that each of its posteriors added.
+  let shards: [Int: [Range<Int>]]
   /// In how many merges' branches each entry is.
   let depths: [Int]
 
@@ -15,6 +17,7 @@ struct History {
     entries = lineage
     var parents = lineage.indices.map { $0 - 1 }
     var ends: [Int: [Int]] = [:]
+    var shards: [Int: [Range<Int>]] = [:]
     var depths = lineage.map { _ in 0 }
     // Outer merges first: they say where the first branch of an inner one began.
     for i in lineage.indices.reversed() {
@@ -29,11 +32,12 @@ struct History {
       for size in sizes {
         if size > 0 { parents[start] = base }
         for j in start..<(start + size) { depths[j] += 1 }
+        shards[i, default: []].append(start..<(start + size))
         ends[i, default: []].append(size > 0 ? start + size - 1 : base)
         start += size
       }
     }
-    (self.parents, self.ends, self.depths) = (parents, ends, depths)
+    (self.parents, self.ends, self.shards, self.depths) = (parents, ends, shards, depths)
   }
 
   /// One line an entry, branches indented.

@@ -131,6 +131,7 @@ enum UpdateSetting {
   static let repeatedData = "allow_repeated_data"
   static let onePass = "one_pass"
   static let keepSites = "keep_sites"
+  static let rounds = "rounds"
   static let keepNoise = "keep_noise"
   static let linearPartOnly = "linear_part_only"
   static let precision = "precision"

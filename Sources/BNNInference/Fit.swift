@@ -38,6 +38,8 @@ extension Posterior {
   ///     networks, O((MP)²) memory.
   ///   - subspace: for `tangent`, M < P directions in which alone the weights may move (`TangentSubspace`): O(M²) memory
   ///     for what the data said and O(MP) for the directions, instead of O(P²).
+  ///   - isSketch: the directions are drawn at random instead, and D1 has more rows than there are: what is kept says nothing of
+  ///     single rows (`TangentSubspace.random`).
   ///   - threads: members are trained side by side; the result does not depend on it.
   ///   - progress: share of one member's training done, and words; called from the threads that train.
   /// - Throws: `UpdateError`, `LinearAlgebraError` for data that are not finite; `UpdateError.unsuitable` for a subspace
@@ -46,10 +48,12 @@ extension Posterior {
     _ spec: NetworkSpec, method: Method, schema: Schema, features: Matrix, targets: Matrix, weights: [Double]? = nil,
     normalisation: Normalisation, standardised: Bool = true, prior: PriorSettings = PriorSettings(),
     training: TrainingSettings = TrainingSettings(), members: Int = 1, isJoined: Bool = false, subspace: Int? = nil,
+    isSketch: Bool = false,
     seed: UInt64 = 0, threads: Int = 1, progress: @escaping @Sendable (Double, String) -> Void = { _, _ in }
   ) throws -> (posterior: Posterior, report: UpdateReport) {
     precondition(method != .linear, "a linear model has no network")
     precondition(subspace == nil || method == .tangent, "a subspace belongs to the tangent")
+    precondition(!isSketch || subspace != nil, "a sketch has a number of directions")
     if method == .movingTangent {
       guard schema.targets.count == 1 else {
         throw UpdateError.unsuitable(
@@ -64,7 +68,8 @@ extension Posterior {
       !isJoined || method.isTangent && subspace == nil && JoinedMembers.takes(spec), "a tangent joins dense networks")
     let trainee = Network(spec)
     if let subspace {
-      try TangentSubspace.check(subspace, weights: trainee.parameterCount, rows: features.rows * trainee.outputs)
+      try TangentSubspace.check(
+        subspace, weights: trainee.parameterCount, rows: features.rows * trainee.outputs, isSketch: isSketch)
     }
     let x = normalisation.features(features)
     let y = normalisation.targets(targets)
@@ -86,13 +91,15 @@ extension Posterior {
     }
     var thetas = try inWaves(members) { k, threads in
       try NetworkTraining(
-        network: trainee, settings: training, prior: prior, knownVariance: known, subspace: subspace, threads: threads,
+        network: trainee, settings: training, prior: prior, knownVariance: known, subspace: isSketch ? nil : subspace,
+        threads: threads,
         progress: { progress($0, members > 1 ? "network \(k + 1) of \(members), \($1)" : $1) }
       ).train(x, y, weights: relative, seed: root.split(UInt64(k)))
     }
     var model = ModelDescription(
       method: method, schema: schema, network: spec, intercept: true, standardised: standardised, prior: prior,
       subspace: subspace)
+    if isSketch { model.isSketch = true }
     if isJoined, members > 1 {
       let joined = JoinedMembers(spec, thetas)
       (model.network, model.joined, thetas) = (joined.spec, members, [joined.theta])
@@ -107,7 +114,9 @@ extension Posterior {
           network, theta, x, y, weights: relative, normalisation: normalisation, noise: prior.noise)
       }
       var directions: Matrix?
-      if let subspace {
+      if let subspace, isSketch {
+        directions = TangentSubspace.random(subspace, weights: theta.count, from: root.split(UInt64(k)).split(3))
+      } else if let subspace {
         progress(1, "choosing \(subspace) of \(theta.count) directions")
         let tangent = TangentBasis(network: network, theta: theta, normalisation: normalisation, outputRoot: outputRoot)
         directions = try TangentSubspace.directions(
@@ -125,7 +134,8 @@ extension Posterior {
     let start = Posterior(
       model: model, normalisation: normalisation, members: fitted, rows: 0,
       certificate: certificate(
-        method, standardised: standardised, prior: prior, outputs: network.outputs, subspace: subspace),
+        method, standardised: standardised, prior: prior, outputs: network.outputs, subspace: subspace,
+        isSketch: isSketch),
       lineage: [])
     var update = SequentialUpdate(start)
     try update.absorb(features: features, targets: targets, weights: weights, threads: threads)
@@ -133,7 +143,7 @@ extension Posterior {
   }
 
   private static func certificate(
-    _ method: Method, standardised: Bool, prior: PriorSettings, outputs: Int, subspace: Int?
+    _ method: Method, standardised: Bool, prior: PriorSettings, outputs: Int, subspace: Int?, isSketch: Bool
   ) -> Certificate {
     var conditions: [Certificate.Condition] = []
     if standardised { conditions.append(.init("normalisation", fixedBy: 1)) }
@@ -152,13 +162,13 @@ extension Posterior {
       reasons: [
         "\(what); in that model the posterior after the batches one by one is the posterior of all rows at once.",
         "Exact does not mean equal to retraining, which would choose its own features from all rows.",
-      ] + (subspace.map(subspaceReason) ?? []) + tuningReason(prior))
+      ] + (subspace.map { subspaceReason($0, isSketch: isSketch) } ?? []) + tuningReason(prior))
   }
 
-  private static func subspaceReason(_ count: Int) -> [String] {
+  private static func subspaceReason(_ count: Int, isSketch: Bool) -> [String] {
     [
-      "The weights move in the \(count) directions that the first batch's derivatives need most; in all others they are "
-        + "held at their trained values."
+      "The weights move in \(isSketch ? "\(count) directions drawn at random" : "the \(count) directions that the first batch's derivatives need most"); "
+        + "in all others they are held at their trained values."
     ]
   }
 

@@ -46,6 +46,8 @@ public struct ModelDescription: Codable, Sendable, Equatable {
   public var prior: PriorSettings
   /// M, the directions in which a tangent's weights may move; nil for all.
   public var subspace: Int?
+  /// True where those directions were drawn at random; nil where D1 chose them.
+  public var isSketch: Bool?
   /// Networks that were trained apart and joined into `network`; nil where it was trained as it is.
   public var joined: Int?
   /// Nil for every method of the linear family.

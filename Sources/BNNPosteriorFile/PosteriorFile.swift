@@ -184,6 +184,9 @@ public struct PosteriorFile: Sendable {
     guard manifest.model.method != .movingTangent || (c == 1 && !manifest.model.prior.isFlat) else {
       throw .corrupt(file: name, "its manifest has several targets or a flat prior for a moving tangent")
     }
+    guard manifest.model.isSketch == nil || manifest.model.subspace != nil else {
+      throw .corrupt(file: name, "its manifest has a sketch without a subspace")
+    }
     if let count = manifest.model.subspace {
       guard manifest.model.method == .tangent, let spec, count >= 1, count < Network(spec).parameterCount else {
         throw .corrupt(file: name, "its manifest has a subspace that does not fit its network")

@@ -44,4 +44,23 @@ struct SubspaceTests {
     reduced.succeeded()
     #expect(folder.files == ["D1.csv", "D2.csv", "p", "r"])
   }
+
+  @Test("a sketch has fewer directions than rows, says what the file holds, and its commands make it again")
+  func sketches() throws {
+    let words = ["fit", "D1.csv", "--target", "y", "--hidden", "8", "--sketch-only"]
+    folder.run(words + ["15", "-o", "p"]).succeeded()
+    folder.run("update", "p", "D2.csv", "-o", "q").succeeded(notes: 1)
+    let text = folder.run("inspect", "q").succeeded().stdout
+    #expect(text.contains("15 random directions of 41 weights") && text.contains("span is not in the file"))
+    let command = folder.run("inspect", "p", "--command").succeeded().stdout
+    #expect(command.contains("--sketch-only 15"))
+    let again = Scratch()
+    again.write("D1.csv", folder.bytes("D1.csv"))
+    #expect(again.shell(String(command.split(separator: "\n").first ?? "")).exit == 0)
+    #expect(again.bytes("p") == folder.bytes("p") && !folder.bytes("p").isEmpty)
+    folder.run(words + ["40", "-o", "r"]).failed(65, "D1.csv", "40 rows")
+    folder.run(words + ["41", "-o", "r"]).failed(64, "--sketch-only 41")
+    folder.run(words + ["15", "--subspace", "15", "-o", "r"]).failed(64, "exclude")
+    folder.run(words + ["15", "--method", "last-layer", "-o", "r"]).failed(64, "--sketch-only belongs")
+  }
 }

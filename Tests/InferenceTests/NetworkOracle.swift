@@ -172,7 +172,7 @@ enum NetworkData {
   /// A network trained briefly on D1: what happens to its posterior afterwards does not depend on how good it is.
   static func fit(
     _ method: Method, _ first: Rows, hidden: Int, prior: PriorSettings = PriorSettings(), members: Int = 1,
-    subspace: Int? = nil, seed: UInt64
+    subspace: Int? = nil, isSketch: Bool = false, seed: UInt64
   ) throws -> (posterior: Posterior, report: UpdateReport) {
     let spec = NetworkSpec(inputs: first.x.columns, hidden: [hidden], outputs: first.y.columns, activation: .tanh)
     let data = Dataset(
@@ -181,6 +181,6 @@ enum NetworkData {
     return try Posterior.network(
       spec, method: method, schema: first.schema, features: first.x, targets: first.y,
       normalisation: .fit(data), prior: prior, training: TrainingSettings(schedule: [15, 45], refinement: 0),
-      members: members, subspace: subspace, seed: seed)
+      members: members, subspace: subspace, isSketch: isSketch, seed: seed)
   }
 }

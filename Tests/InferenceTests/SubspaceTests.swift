@@ -178,4 +178,45 @@ import Testing
     let whole = try NetworkData.fit(.tangent, rows.picking(0..<20), hidden: 4, seed: 1).posterior
     #expect(throws: UpdateError.self) { _ = try PosteriorDifference(one, whole) }
   }
+
+  /// What a file says of single rows. Of n ≤ P whole rows of derivatives the array's span is theirs: a row that was seen lies in it
+  /// but for rounding, one that was not does not, which is where solving for rows begins. A sketch of M < n random directions holds
+  /// one subspace, drawn before any row: both lie in it to the same share, M/P on average.
+  @Test func aSketchHasNoSpanOfRows() throws {
+    var gen = Gen(seed: 21)
+    let rows = NetworkData.rows(&gen, count: 60, inputs: 3, outputs: 1)
+    let (seen, other) = (rows.picking(0..<30), rows.picking(30..<60))
+    let whole = try NetworkData.fit(.tangent, seen, hidden: 9, seed: 4).posterior
+    let sketch = try NetworkData.fit(.tangent, seen, hidden: 9, subspace: 12, isSketch: true, seed: 4).posterior
+    let again = try NetworkData.fit(.tangent, other, hidden: 9, subspace: 12, isSketch: true, seed: 4).posterior
+    #expect(sketch.members[0].subspace == again.members[0].subspace, "of the seed alone")
+    #expect(Self.departure(try #require(sketch.members[0].subspace)) < 100 * epsilon)
+    let tangent = try #require(whole.basis(of: whole.members[0]) as? TangentBasis)
+    /// Shares of the rows' squares outside the span of the rows of `a`.
+    func outside(_ a: Matrix, _ own: Rows) throws -> [Double] {
+      let basis = a.orthonormalRows()
+      let j = tangent.jacobian(own.x).rows
+      let inside = Matrix.product(j, basis, transposeB: true).squaredRowNorms
+      return zip(j.squaredRowNorms, inside).map { 1 - $1 / $0 }
+    }
+    let kept = whole.members[0].statistics.system(response: 0).root
+    #expect(kept.rows == 30)
+    // Rounding of a QR of 30 rows, times their condition.
+    #expect(try outside(kept, seen).allSatisfy { abs($0) < 1e-8 })
+    #expect(try outside(kept, other).allSatisfy { $0 > 1e-5 })
+    let s = try #require(sketch.members[0].subspace)
+    let reduced = sketch.members[0].statistics.system(response: 0).root
+    #expect(reduced.rows == 12 && reduced.columns == 12)
+    let span = Matrix.product(reduced, s)
+    let (own, fresh) = (try outside(span, seen), try outside(span, other))
+    let all = own + fresh
+    let mean = all.reduce(0, +) / 60
+    let deviation = (all.reduce(0) { $0 + ($1 - mean) * ($1 - mean) } / 59).squareRoot()
+    // Two means of 30, six standard errors.
+    #expect(abs(own.reduce(0, +) - fresh.reduce(0, +)) / 30 < 6 * deviation * (2.0 / 30).squareRoot())
+    #expect(own.allSatisfy { $0 > 0.2 })
+    #expect(throws: UpdateError.self) {
+      try NetworkData.fit(.tangent, seen, hidden: 9, subspace: 30, isSketch: true, seed: 4)
+    }
+  }
 }

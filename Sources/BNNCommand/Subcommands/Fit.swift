@@ -49,6 +49,14 @@ struct Fit: ParsableCommand {
       """)
   var subspace: Int?
 
+  @Option(
+    name: .long,
+    help: """
+      tangent only: as --subspace, but in directions drawn at random, fewer than D1 has rows, so that the file holds no span of D1's \
+      rows, from which they could be solved for.
+      """)
+  var sketchOnly: Int?
+
   @Flag(
     name: .long,
     help: """
@@ -130,19 +138,23 @@ struct Fit: ParsableCommand {
     if noIntercept, method != Method.linear.rawValue {
       throw ValidationError("--no-intercept belongs to --method linear")
     }
-    if let subspace {
+    if let sketchOnly {
+      guard subspace == nil else { throw ValidationError("--subspace and --sketch-only exclude each other") }
+      guard sketchOnly >= 1 else { throw ValidationError("--sketch-only must be at least 1, got \(sketchOnly)") }
+    }
+    if let subspace = directions {
       guard subspace >= 1 else { throw ValidationError("--subspace must be at least 1, got \(subspace)") }
       guard subspace <= TangentLimit.possible else {
-        throw ValidationError("--subspace can be at most \(TangentLimit.possible), got \(subspace)")
+        throw ValidationError("\(directionsFlag) can be at most \(TangentLimit.possible), got \(subspace)")
       }
       guard method == nil || method == Method.tangent.rawValue else {
-        throw ValidationError("--subspace belongs to --method tangent")
+        throw ValidationError("\(directionsFlag) belongs to --method tangent")
       }
     }
     if join {
       guard model.members > 1 else { throw ValidationError("--join takes several members: add --members 3") }
-      guard method == Method.tangent.rawValue || method == Method.movingTangent.rawValue, subspace == nil else {
-        throw ValidationError("--join belongs to --method tangent and moving-tangent, without --subspace")
+      guard method == Method.tangent.rawValue || method == Method.movingTangent.rawValue, directions == nil else {
+        throw ValidationError("--join belongs to --method tangent and moving-tangent, without \(directionsFlag)")
       }
       guard model.mayBeGaussian else { throw ValidationError("--join belongs to --likelihood gaussian") }
     }
@@ -169,9 +181,9 @@ struct Fit: ParsableCommand {
         throw ValidationError(
           "--likelihood \(likelihood) belongs to --method laplace, kalman, mean-field or tangent, not \(method)")
       }
-      if subspace != nil { throw ValidationError("--subspace belongs to --likelihood gaussian") }
+      if directions != nil { throw ValidationError("\(directionsFlag) belongs to --likelihood gaussian") }
     }
-    if let flag = model.classFlag, !takesClasses || subspace != nil {
+    if let flag = model.classFlag, !takesClasses || directions != nil {
       throw ValidationError("\(flag) belongs to --method laplace, kalman, mean-field or tangent")
     }
   }
@@ -181,6 +193,10 @@ struct Fit: ParsableCommand {
     method == Method.linear.rawValue && model.priorPrecision.setting == .given(0)
       ? .reference(intercept: !noIntercept) : .full
   }
+
+  /// Of the weights, where they do not move in all.
+  private var directions: Int? { subspace ?? sketchOnly }
+  private var directionsFlag: String { sketchOnly == nil ? "--subspace" : "--sketch-only" }
 
   /// Of no rows; nil where none is wanted.
   var newSketch: RowSketch? { noRowSketch ? nil : RowSketch() }
@@ -295,9 +311,9 @@ struct Fit: ParsableCommand {
         remedy: "use fewer or smaller layers (--hidden)")
     }
     let chosen: Method
-    if let subspace {
+    if let directions {
       chosen = .tangent
-      try checkSubspace(subspace, weights: weights)
+      try checkSubspace(directions, weights: weights)
     } else if let method {
       chosen = Method(rawValue: method) ?? .tangent
       if chosen.isTangent, weights > TangentLimit.possible {
@@ -325,6 +341,12 @@ struct Fit: ParsableCommand {
         remedy: "use at most \(TangentLimit.lastLayer) units in the last hidden layer (--hidden)")
     }
     let (dataset, summary) = try readAll(reader, header: header, console)
+    if let sketchOnly, sketchOnly >= dataset.rows * schema.targets.count {
+      throw CommandFailure(
+        ExitStatus.badData,
+        "a sketch of \(sketchOnly) directions hides nothing of \(dataset.rows) rows", file: reader.file,
+        remedy: "use fewer directions than there are rows, or more rows")
+    }
     if let subspace, subspace > dataset.rows * schema.targets.count {
       throw CommandFailure(
         ExitStatus.badData,
@@ -339,7 +361,8 @@ struct Fit: ParsableCommand {
         weights: rows.weights, normalisation: Normalisation.fit(rows, rule: rule, targetKind: schema.targetKind),
         standardised: rule != .none, prior: prior,
         training: training.settings(rows: rows.rows, products: Network(spec).productsPerRow),
-        members: members, isJoined: join, subspace: subspace, seed: global.seed, threads: global.workers,
+        members: members, isJoined: join, subspace: directions, isSketch: sketchOnly != nil, seed: global.seed,
+        threads: global.workers,
         progress: { _, message in console?.progress(message) })
     }
     let fitted = try fit(dataset, members: model.members, console)
@@ -374,13 +397,13 @@ struct Fit: ParsableCommand {
   private func checkSubspace(_ count: Int, weights: Int) throws {
     guard count < weights else {
       throw CommandFailure.usage(
-        "--subspace \(count) is no reduction: the network has \(weights) weights",
-        remedy: weights <= TangentLimit.possible ? "leave --subspace out" : "use fewer directions")
+        "\(directionsFlag) \(count) is no reduction: the network has \(weights) weights",
+        remedy: weights <= TangentLimit.possible ? "leave \(directionsFlag) out" : "use fewer directions")
     }
     guard count <= TangentLimit.subspace / weights else {
       throw CommandFailure.usage(
         "\(count) directions of \(weights) weights are more numbers than the \(TangentLimit.subspace) that are possible",
-        remedy: "use --subspace \(max(1, TangentLimit.subspace / weights)) or less")
+        remedy: "use \(directionsFlag) \(max(1, TangentLimit.subspace / weights)) or less")
     }
   }
 }

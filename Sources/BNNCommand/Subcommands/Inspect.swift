@@ -107,7 +107,7 @@ struct Inspect: ParsableCommand {
     if let count = model.subspace {
       let shares = own.lineage.map { readable($0.subspaceShare) }.joined(separator: ", ")
       console.say(
-        "subspace:    \(count) directions of \(own.members[0].theta.count) weights; share of the squared derivatives that "
+        "subspace:    \(count) \(model.isSketch == true ? "random " : "")directions of \(own.members[0].theta.count) weights; share of the squared derivatives that "
           + "they keep, batch by batch: \(shares)")
     }
     if let columns = own.members.first?.store?.statistics.weights {
@@ -166,9 +166,11 @@ struct Inspect: ParsableCommand {
     let isMeanField = model.method == .meanField
     console.say(
       "kept of the data: \(isMeanField ? "means and deviations of the weights" : "sums over rows"), \(own.memory == nil ? "not" : "and some") rows; but "
-        + (own.rows < keptColumns && !isMeanField
-          ? "with fewer rows than \(store == nil ? "weights" : "columns of the store") the rows can be reconstructed from them"
-          : "they are not anonymised"))
+        + (model.isSketch == true
+          ? "of \(own.rows) rows in \(own.movingWeights) random directions: the rows' span is not in the file; that is no proof of anonymity"
+          : own.rows < keptColumns && !isMeanField
+            ? "with fewer rows than \(store == nil ? "weights" : "columns of the store") the rows can be reconstructed from them"
+            : "they are not anonymised"))
     if let state = own.members.first?.laplace?.optimiser {
       console.say(
         "optimizer:   Adam's state after \(state.epochs) of \(state.scheduleEpochs) passes, which an update by hot-start takes up"

@@ -275,12 +275,13 @@ struct PropertyOptions: ParsableArguments {
     if !staysInPlace, !filters, !becomesMeanField, !continuesWeights { try same("--method", method, model.methodName) }
     try same("--subspace", subspace.map(String.init), model.subspace.map(String.init) ?? "none")
     try same("--likelihood", likelihood, model.likelihood.rawValue)
-    try same("--members", members.map(String.init), String(posterior.members.count))
+    let joined = model.joined ?? 1
+    try same("--members", members.map(String.init), String(posterior.members.count * joined))
     try same("--normalize", normalize, posterior.normalisationRule.rawValue)
     try sameClasses(model.schema.classes, file: file)
     try sameHeads(model.schema.headLabels, file: file)
-    let isDense = model.network?.isDense != false
-    let units = model.network?.hiddenUnits.map(String.init) ?? []
+    let isDense = model.network?.isDense != false || joined > 1
+    let units = model.network?.hiddenUnits.map { String($0 / joined) } ?? []
     let activations = Set(model.network?.hiddenActivations.map(\.rawValue) ?? [])
     let other = isDense ? "no hidden layer" : "that of a network file"
     try same("--hidden", hidden, units.isEmpty ? other : units.joined(separator: ","))

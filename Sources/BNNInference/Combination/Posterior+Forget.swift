@@ -147,30 +147,17 @@ extension Posterior {
     _ entries: [LineageEntry], before: Posterior
   ) throws -> (posterior: Posterior, report: UpdateReport) {
     let numbers = Set(entries.map(\.number))
-    guard numbers.isSubset(of: sites.map(\.number)), let spec = model.network else {
+    guard numbers.isSubset(of: sites.map(\.number)) else {
       throw UpdateError.unsuitable(
         "what these rows said was not kept apart (update --keep-sites), and a \(model.method.rawValue) posterior cannot tell it from the "
           + "rows: their curvature was taken at weights that are gone")
     }
     var result = self
-    for m in members.indices {
-      guard let own = members[m].laplace else { continue }
-      var state = own
-      let moving = Network(spec).parameterRange(ofLayers: own.chosen)
-      let mean = Array((own.displacement ?? members[m].theta)[moving])
-      var right = [Double](repeating: 0, count: mean.count)
-      for site in sites where numbers.contains(site.number) {
-        guard case .gaussian(let part) = site.parts[m], let curvature = state.curvature.removing(part.curvature) else {
-          throw UpdateError.unsuitable(
-            "the batch's curvature was joined to others': it cannot be told from them any more")
-        }
-        state.curvature = curvature
-        state.logEvidence -= part.logEvidence
-        let product = part.curvature.times(mean)
-        for j in right.indices { right[j] += product[j] - part.information[j] }
+    for site in sites where numbers.contains(site.number) {
+      for m in members.indices {
+        guard case .gaussian(let part) = site.parts[m] else { throw Self.joinedCurvature }
+        result.members[m] = try result.removing(part, fromMember: m)
       }
-      let (step, _) = try state.solved(right)
-      result.members[m].move(to: zip(mean, step).map { $0 + $1 }, moving, state)
     }
     result.sites.removeAll { numbers.contains($0.number) }
     var report = UpdateReport(rows: result.rows - before.rows)
@@ -180,6 +167,26 @@ extension Posterior {
     result.noteForgotten(
       entries, "by what was kept apart of them; the curvature of batches after them stays where they ended with them")
     return (result, report)
+  }
+
+  private static var joinedCurvature: UpdateError {
+    .unsuitable("the batch's curvature was joined to others': it cannot be told from them any more")
+  }
+
+  /// A member without what a site says, Λ₊ = Λ − ΔΛ and Λ₊(m₊ − m) = ΔΛ m − Δ(Λm).
+  ///
+  /// - Throws: `UpdateError.notAPosterior` where nothing proper is left.
+  func removing(_ site: GaussianSite, fromMember m: Int) throws -> Member {
+    var result = members[m]
+    guard var state = result.laplace, let spec = model.network else { return result }
+    guard let curvature = state.curvature.removing(site.curvature) else { throw Self.joinedCurvature }
+    let mean = uncertainMean(ofMember: m)
+    state.curvature = curvature
+    state.logEvidence -= site.logEvidence
+    let right = zip(site.curvature.times(mean), site.information).map { $0 - $1 }
+    let (step, _) = try state.solved(right)
+    result.move(to: zip(mean, step).map { $0 + $1 }, Network(spec).parameterRange(ofLayers: state.chosen), state)
+    return result
   }
 
   private mutating func noteForgotten(_ entries: [LineageEntry], _ how: String) {

@@ -34,11 +34,27 @@ enum TangentSubspace {
     return try search.leading(count, from: stream)
   }
 
-  /// - Throws: `UpdateError.unsuitable` unless 1 ≤ M < P and D1 has at least M array rows to choose directions by.
-  static func check(_ count: Int, weights: Int, rows: Int) throws {
+  /// Sᵀ (M × P, orthonormal rows) drawn uniformly, from a seed and no row: the orthonormalised rows of a normal matrix.
+  ///
+  /// The array of n > M rows J S is then the Cholesky factor of SᵀJᵀJS, of full rank: every vector lies in the span of its rows, where
+  /// that of n ≤ P whole rows J is their own span, in which a row of D1 can be told from others and solved for. It says sums
+  /// over rows and no more; that is no guarantee as differential privacy is one. O(M²P).
+  static func random(_ count: Int, weights: Int, from stream: RandomStream) -> Matrix {
+    var own = stream
+    return Matrix(rows: count, columns: weights, storage: own.normals(count * weights)).orthonormalRows()
+  }
+
+  /// - Throws: `UpdateError.unsuitable` unless 1 ≤ M < P and D1 has at least M array rows to choose directions by, of a sketch more
+  ///   than M.
+  static func check(_ count: Int, weights: Int, rows: Int, isSketch: Bool = false) throws {
     guard count >= 1, count < weights else {
       throw UpdateError.unsuitable(
         "a subspace of \(count) directions is no reduction of a network with \(weights) weights; use fewer, or none")
+    }
+    guard !isSketch || count < rows else {
+      throw UpdateError.unsuitable(
+        "a sketch of \(count) directions hides nothing of \(rows) rows: it must have fewer directions than there are rows"
+      )
     }
     guard count <= rows else {
       throw UpdateError.unsuitable(
