@@ -15,6 +15,9 @@ struct UpdateSummary {
   /// Of an update whose rows could be compared with the earlier ones; nil for every other.
   var drift: DriftTest?
 
+  /// Nats a row from which a guessed gap is worth a line: what half of the guesses are off by.
+  private static let shownGuess = 0.1
+
   func print(_ console: Console) {
     console.result([
       ("rows", .integer(report.rows)), ("rows_total", .integer(posterior.rows)),
@@ -26,7 +29,8 @@ struct UpdateSummary {
       ("prior_precision", .perTarget(posterior.priorPrecisions)), ("identified", .boolean(posterior.isProper)),
       ("subspace_share", .optional(report.subspaceShare)),
       ("not_identified", .strings((try? posterior.unidentifiedNames()) ?? [])), ("output", .string(output)),
-      ("misfit", .optional(report.misfit)), ("distance_to_optimum", .optional(report.distanceToOptimum)),
+      ("misfit", .optional(report.misfit)), ("gap_guess", .optional(report.gapGuess)),
+      ("distance_to_optimum", .optional(report.distanceToOptimum)),
       ("shift", .optional(report.shift)), ("compression_error", .optional(report.compressionError)),
       ("curvature_drift", .optional(report.curvatureDrift)), ("dispersion", .optional(report.dispersion?.value)),
       ("repeated_rows_estimate", .optional(repeated?.estimate)),
@@ -76,6 +80,11 @@ struct UpdateSummary {
       console.say(
         "subspace: \(posterior.movingWeights) directions of \(posterior.members[0].theta.count) weights keep "
           + "\(readable(100 * share)) % of these rows' squared derivatives")
+    }
+    if let guess = report.gapGuess, guess >= Self.shownGuess {
+      console.say(
+        "the noise grew: a network retrained on all rows might gain about \(readable(guess)) nats a row (a guess, half of which are off by 0.1 "
+          + "or more); `bnn-update compare` measures it, and --method moving-tangent of fit closes most of it")
     }
     if let misfit = report.misfit {
       console.say(

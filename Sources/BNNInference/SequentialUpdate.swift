@@ -24,6 +24,8 @@ public struct UpdateReport: Sendable, Equatable {
   /// After a move of the linearisation point, the share of the derivatives there that the map of the earlier rows'
   /// statistics cannot say, the largest of the members; nil when nothing moved.
   public var misfit: Double?
+  /// After an update of a tangent, a guess of what retraining on all rows would gain, nats a row (`GapGuess`); nil for every other.
+  public var gapGuess: Double?
   /// After a Laplace update, the distance to the optimum in posterior standard deviations (`LaplaceState`), the largest of
   /// the members; nil for every other.
   public var distanceToOptimum: Double?
@@ -299,6 +301,7 @@ public struct SequentialUpdate: Sendable {
     var report: UpdateReport
     (posterior, report) = try posterior.formed(after: before, threads: threads)
     report.subspaceShare = Posterior.mean(kept.map { $0?.share })
+    report.gapGuess = power == nil ? GapGuess.nats(before: before, after: posterior) : nil
     if let moving {
       (posterior, report.misfit) = try before.moved(
         posterior, by: moving, staying: !moves, threads: threads, seed: seed, progress: progress)

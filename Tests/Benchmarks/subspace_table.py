@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """The subspace table: a tangent in M directions beside the whole tangent and the last layer.
 
-    python3 subspace_table.py [--sets kin8nm] [--hidden 50] [--sizes all,300,200,100,last-layer] [--splits 1] [--cut random|along]
+    python3 subspace_table.py [--sets kin8nm] [--hidden 50] [--sizes all,300,200,100,sketch100,last-layer] [--splits 1] [--cut random|along]
 
 Rows are cut as in uci.py, at random or along the first feature; fit on D1, update with D2, scores on the test rows (RMSE in
 the target's units, nll in nats a row), CPU seconds of fit and update (training is part of fit), and the share of the squared
@@ -25,7 +25,8 @@ uci.require_data()
 
 
 def measure(name, size, folder):
-    reduced = {"all": ["--method", "tangent"], "last-layer": ["--method", "last-layer"]}.get(size, ["--subspace", size])
+    reduced = {"all": ["--method", "tangent"], "last-layer": ["--method", "last-layer"]}.get(
+        size, ["--sketch-only", size.removeprefix("sketch")] if size.startswith("sketch") else ["--subspace", size])
     flags = [*uci.flags(name), "--hidden", arguments.hidden, "--force", *reduced, *arguments.flags.split()]
     fit = run("fit", folder / "d1.csv", *flags, "-o", folder / "p1")
     update = run("update", folder / "p1", folder / "d2.csv", "--force", "-o", folder / "p2")

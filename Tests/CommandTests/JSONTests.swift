@@ -9,6 +9,7 @@ struct JSONTests {
     "rows": "integer", "rows_total": "integer", "method": "text", "structure": "text", "parameters": "integer",
     "log_evidence": "number?", "log_evidence_total": "number?", "certificate": "object", "noise": "number",
     "prior_precision": "number", "seconds": "number", "misfit": "number?",
+    "gap_guess": "number?",
   ]
 
   private func check(

@@ -57,7 +57,7 @@ struct SubspaceTests {
     let again = Scratch()
     again.write("D1.csv", folder.bytes("D1.csv"))
     #expect(again.shell(String(command.split(separator: "\n").first ?? "")).exit == 0)
-    #expect(again.bytes("p") == folder.bytes("p") && !folder.bytes("p").isEmpty)
+    #expect(again.bytes("p1.safetensors") == folder.bytes("p") && !folder.bytes("p").isEmpty)
     folder.run(words + ["40", "-o", "r"]).failed(65, "D1.csv", "40 rows")
     folder.run(words + ["41", "-o", "r"]).failed(64, "--sketch-only 41")
     folder.run(words + ["15", "--subspace", "15", "-o", "r"]).failed(64, "exclude")
