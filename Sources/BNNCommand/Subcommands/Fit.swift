@@ -138,26 +138,7 @@ struct Fit: ParsableCommand {
     if noIntercept, method != Method.linear.rawValue {
       throw ValidationError("--no-intercept belongs to --method linear")
     }
-    if let sketchOnly {
-      guard subspace == nil else { throw ValidationError("--subspace and --sketch-only exclude each other") }
-      guard sketchOnly >= 1 else { throw ValidationError("--sketch-only must be at least 1, got \(sketchOnly)") }
-    }
-    if let subspace = directions {
-      guard subspace >= 1 else { throw ValidationError("--subspace must be at least 1, got \(subspace)") }
-      guard subspace <= TangentLimit.possible else {
-        throw ValidationError("\(directionsFlag) can be at most \(TangentLimit.possible), got \(subspace)")
-      }
-      guard method == nil || method == Method.tangent.rawValue else {
-        throw ValidationError("\(directionsFlag) belongs to --method tangent")
-      }
-    }
-    if join {
-      guard model.members > 1 else { throw ValidationError("--join takes several members: add --members 3") }
-      guard method == Method.tangent.rawValue || method == Method.movingTangent.rawValue, directions == nil else {
-        throw ValidationError("--join belongs to --method tangent and moving-tangent, without \(directionsFlag)")
-      }
-      guard model.mayBeGaussian else { throw ValidationError("--join belongs to --likelihood gaussian") }
-    }
+    try validateDirections()
     if keeping.keepSites, keepsCurvature || method == Method.movingTangent.rawValue {
       throw ValidationError("--keep-sites of fit belongs to --method linear, last-layer, parallel-branch and tangent")
     }
@@ -193,10 +174,6 @@ struct Fit: ParsableCommand {
     method == Method.linear.rawValue && model.priorPrecision.setting == .given(0)
       ? .reference(intercept: !noIntercept) : .full
   }
-
-  /// Of the weights, where they do not move in all.
-  private var directions: Int? { subspace ?? sketchOnly }
-  private var directionsFlag: String { sketchOnly == nil ? "--subspace" : "--sketch-only" }
 
   /// Of no rows; nil where none is wanted.
   var newSketch: RowSketch? { noRowSketch ? nil : RowSketch() }
@@ -341,18 +318,7 @@ struct Fit: ParsableCommand {
         remedy: "use at most \(TangentLimit.lastLayer) units in the last hidden layer (--hidden)")
     }
     let (dataset, summary) = try readAll(reader, header: header, console)
-    if let sketchOnly, sketchOnly >= dataset.rows * schema.targets.count {
-      throw CommandFailure(
-        ExitStatus.badData,
-        "a sketch of \(sketchOnly) directions hides nothing of \(dataset.rows) rows", file: reader.file,
-        remedy: "use fewer directions than there are rows, or more rows")
-    }
-    if let subspace, subspace > dataset.rows * schema.targets.count {
-      throw CommandFailure(
-        ExitStatus.badData,
-        "\(dataset.rows) rows determine at most \(dataset.rows * schema.targets.count) directions, not the \(subspace) of "
-          + "--subspace", file: reader.file, remedy: "use a smaller --subspace, or more rows")
-    }
+    try checkDirections(rows: dataset.rows, schema, reader)
     let rule = model.normalisationRule(reader.format)
     func fit(_ rows: Dataset, members: Int, _ console: Console?) throws -> (posterior: Posterior, report: UpdateReport)
     {
@@ -391,19 +357,6 @@ struct Fit: ParsableCommand {
       throw CommandFailure(
         ExitStatus.badData, "a network needs at least two rows to start from, got \(rows)", file: reader.file,
         remedy: "fit on more rows, or use --method linear, which takes one row at a time")
-    }
-  }
-
-  private func checkSubspace(_ count: Int, weights: Int) throws {
-    guard count < weights else {
-      throw CommandFailure.usage(
-        "\(directionsFlag) \(count) is no reduction: the network has \(weights) weights",
-        remedy: weights <= TangentLimit.possible ? "leave \(directionsFlag) out" : "use fewer directions")
-    }
-    guard count <= TangentLimit.subspace / weights else {
-      throw CommandFailure.usage(
-        "\(count) directions of \(weights) weights are more numbers than the \(TangentLimit.subspace) that are possible",
-        remedy: "use \(directionsFlag) \(max(1, TangentLimit.subspace / weights)) or less")
     }
   }
 }
