@@ -13,7 +13,12 @@ extension Posterior {
 
   /// The network file that describes what --hidden does not.
   private var networkFile: String? {
-    guard let network = model.network, !network.isDense, model.joined == nil else { return nil }
+    guard let network = model.network, model.joined == nil else { return nil }
+    let plain = network.hiddenActivations.first.map {
+      NetworkSpec(
+        inputs: network.inputs, hidden: network.hiddenUnits, outputs: Network(network).outputs, activation: $0)
+    }
+    guard network != plain else { return nil }
     let encoder = JSONEncoder()
     encoder.outputFormatting = .sortedKeys
     let layers = (try? encoder.encode(network.layers)).map { String(decoding: $0, as: UTF8.self) } ?? "[]"

@@ -15,8 +15,8 @@ struct UpdateSummary {
   /// Of an update whose rows could be compared with the earlier ones; nil for every other.
   var drift: DriftTest?
 
-  /// Nats a row from which a guessed gap is worth a line: what half of the guesses are off by.
-  private static let shownGuess = 0.1
+  /// Nats a row from which a guessed gap is worth a line: half of the guesses are off by less than that.
+  private static let shownGuess = 0.15
 
   func print(_ console: Console) {
     console.result([

@@ -17,10 +17,11 @@
 enum GapGuess {
   static let slope = 0.27
 
-  /// - Returns: nil for everything that is not a tangent of one target, all of whose weights move, with rows before these.
+  /// - Returns: nil for everything that is not a tangent of one target, all of whose weights move, with rows before these. Of a moving
+  ///   tangent it holds while the point has not moved.
   static func nats(before: Posterior, after: Posterior) -> Double? {
     let model = after.model
-    guard model.method == .tangent, model.subspace == nil, model.schema.targets.count == 1, before.rows > 0,
+    guard model.method.isTangent, model.subspace == nil, model.schema.targets.count == 1, before.rows > 0,
       after.rows > before.rows, model.prior.noise == .auto
     else { return nil }
     func logDeviation(_ member: Member) -> Double? {

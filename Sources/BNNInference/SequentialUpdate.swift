@@ -305,6 +305,7 @@ public struct SequentialUpdate: Sendable {
     if let moving {
       (posterior, report.misfit) = try before.moved(
         posterior, by: moving, staying: !moves, threads: threads, seed: seed, progress: progress)
+      if report.misfit != nil { report.gapGuess = nil }
       report.logEvidenceTotal = Posterior.mean(posterior.members.indices.map { posterior.logEvidence(ofMember: $0) })
     }
     return (posterior, report)
