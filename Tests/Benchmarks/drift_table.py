@@ -2,7 +2,7 @@
 """How often `update` says that a batch is not like D1: batches of the same source (false alarms, to be at most 1 %) and three kinds
 that are not.
 
-    python3 drift_table.py [--sets energy,power,…] [--methods linear,tangent,laplace] [--trials 100] [--batch 0.25] [--workers 2]
+    python3 drift_table.py [--sets energy,power,…] [--methods linear,tangent,laplace] [--trials 100] [--batch 0.25] [--workers 2] [--kinds same,inputs,…]
 
 Every trial cuts a set at random in halves, D1 and the rest; a batch is a part of the rest, drawn at random (`same`), or of those of
 its rows alone that lie above the median of one column in turn (`inputs`); or drawn at random with a quarter of the target's deviation
@@ -21,11 +21,13 @@ parser.add_argument("--batch", type=float, default=0.25, help="of the rows of D1
 parser.add_argument("--hidden", default="20")
 parser.add_argument("--workers", type=int, default=2)
 parser.add_argument("--first", type=int, default=0, help="number of the first trial")
+parser.add_argument("--kinds", default="same,inputs,target,corrupted", help="same among them")
 parser.add_argument("--binary", default=uci.default_binary)
 arguments = parser.parse_args()
 run = uci.command(arguments.binary)
 uci.require_data()
 kinds = ["same", "inputs", "target", "corrupted"]
+asked = arguments.kinds.split(",")
 
 
 def batches(rows, target, rest, size, trial, chance):
@@ -61,7 +63,7 @@ def judged(name, method, trial):
         run("fit", folder / "d1.csv", *flags, "--method", method, *network, "--seed", trial, "--threads", 1, "-o", folder / "p")
         size = max(2, round(half * arguments.batch))
         for kind, batch in batches(rows, target, order[half:], size, trial, chance).items():
-            if len(batch) < size // 4:
+            if kind not in asked or len(batch) < size // 4:
                 continue
             uci.write(folder / "d2.csv", header, batch)
             own = ["--epochs", 1] if method == "laplace" else []
