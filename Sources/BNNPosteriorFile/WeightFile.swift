@@ -7,8 +7,9 @@ import Foundation
 public enum WeightFile {
   /// All tensors but counters (`num_batches_tracked`). F16, BF16 and F32 are converted.
   ///
+  /// - Parameter noting: is told the names of those that had half precision, if there are any.
   /// - Throws: `PosteriorFileError`, or `DataError` for an .npz file.
-  public static func read(path: String) throws -> [NamedTensor] {
+  public static func read(path: String, noting: ([String]) -> Void = { _ in }) throws -> [NamedTensor] {
     var isFolder: ObjCBool = false
     _ = FileManager.default.fileExists(atPath: path, isDirectory: &isFolder)
     if path.hasSuffix(".npz") || isFolder.boolValue {
@@ -32,6 +33,8 @@ public enum WeightFile {
         throw PosteriorFileError(
           .corrupt, file: path, "is a posterior already", remedy: "update it as it is, or export its weights first")
       }
+      let halves = content.halves.filter { !NetworkWeights.isIgnored($0) }
+      if !halves.isEmpty { noting(halves) }
       return content.tensors.filter { !NetworkWeights.isIgnored($0.name) }.map {
         NamedTensor(name: $0.name, shape: $0.shape, values: $0.values)
       }

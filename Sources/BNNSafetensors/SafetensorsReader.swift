@@ -54,7 +54,9 @@ public enum SafetensorsReader {
       }
     }
     entries = try laidOut(entries, dataSize: data.count)
-    return TensorFile(metadata: metadata, tensors: entries.map { $0.tensor(in: data) })
+    var file = TensorFile(metadata: metadata, tensors: entries.map { $0.tensor(in: data) })
+    file.halves = entries.filter { $0.dtype == .f16 || $0.dtype == .bf16 }.map(\.name)
+    return file
   }
 
   private static func split(

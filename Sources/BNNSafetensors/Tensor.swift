@@ -47,6 +47,8 @@ public struct TensorFile: Sendable, Equatable {
   public var metadata: [String: String]
   /// The tensors, after reading in the order in which their values lie in the file.
   public var tensors: [Tensor]
+  /// The names of those that were read from F16 or BF16, in the same order; a file that is written has none.
+  public internal(set) var halves: [String] = []
 
   public init(metadata: [String: String] = [:], tensors: [Tensor] = []) {
     self.metadata = metadata

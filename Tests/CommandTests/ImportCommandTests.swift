@@ -130,9 +130,12 @@ import Testing
       ]))
     folder.run("import", "w.safetensors", "--target", "y", "--data", "d1.csv", "--normalize", "none", "-o", "x").failed(
       65, "weight holds nan at place 1")
-    folder.write("m.pt", [0x50, 0x4B, 3, 4, 0, 0])
-    folder.run("import", "m.pt", "--target", "y", "--data", "d1.csv", "--normalize", "none", "-o", "x").failed(
-      65, "pickled", "save_file")
+    // torch.save's archive, and what it wrote before.
+    for start: [UInt8] in [[0x50, 0x4B, 3, 4, 0, 0], [0x80, 2, 0x8A, 0x0A]] {
+      folder.write("m.pt", start)
+      folder.run("import", "m.pt", "--target", "y", "--data", "d1.csv", "--normalize", "none", "-o", "x").failed(
+        65, "pickled", "save_file")
+    }
     folder.run("import", "w.safetensors", "--target", "y", "--rows", "100", "--normalize", "none", "-o", "x").failed(
       64, "--inputs", "--second-moments")
     folder.run("import", "w.safetensors", "--target", "y", "--data", "d1.csv", "-o", "x").failed(64, "--normalize")
@@ -150,8 +153,16 @@ import Testing
     let tensors = try WeightFile.read(path: folder.path + "/h.safetensors")
     #expect(tensors.first { $0.name == "weight" }?.values == [1, -0.5, 0x1p-24])
     #expect(tensors.first { $0.name == "bias" }?.values == [1] && tensors.count == 2)
-    folder.run("import", "h.safetensors", "--target", "y", "--data", "d1.csv", "--normalize", "none", "-o", "p")
-      .succeeded()
+    let said = folder.run(
+      "import", "h.safetensors", "--target", "y", "--data", "d1.csv", "--normalize", "none", "-o", "p"
+    ).succeeded(notes: 1).stderr
+    // In the order in which they lie in the file; the counter is none of them.
+    #expect(said.contains("2 tensors of half precision converted: weight, bias"))
+    folder.write("w.safetensors", try weights([("weight", [1, 3]), ("bias", [1])]))
+    let whole = folder.run(
+      "import", "w.safetensors", "--target", "y", "--data", "d1.csv", "--normalize", "none", "-o", "q"
+    ).succeeded().stderr
+    #expect(!whole.contains("half precision"))
   }
 
   @Test("a network that other people trained on MNIST", .needsSharedData("pretrained"))

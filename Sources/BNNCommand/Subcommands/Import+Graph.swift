@@ -44,11 +44,7 @@ extension Import {
     file.target = given?.target
     file.likelihood = given?.likelihood ?? file.likelihood
     (file.classes, file.heads) = (given?.classes, given?.heads)
-    if !graph.halves.isEmpty {
-      console.note(
-        "\(graph.halves.count) tensors of half precision were converted: \(graph.halves.prefix(3).joined(separator: ", "))"
-      )
-    }
+    if !graph.halves.isEmpty { note(halves: graph.halves, console) }
     return (try naming(weights) { try NetworkWeights(graph.tensors, as: file) }, file)
   }
 }

@@ -11,7 +11,7 @@ extension Import {
   func readNetwork(_ console: Console) throws -> (NetworkWeights, NetworkFile?) {
     if isGraph { return try readGraph(console) }
     let file = try network.map { try readNetworkFile($0) }
-    let tensors = try WeightFile.read(path: weights)
+    let tensors = try WeightFile.read(path: weights) { note(halves: $0, console) }
     let own = try naming(weights) {
       let layout = WeightLayout(rawValue: layout) ?? .torch
       if let file { return try NetworkWeights(tensors, as: file, layout: layout) }
@@ -19,6 +19,12 @@ extension Import {
         inferringFrom: tensors, activation: activation.flatMap(Activation.init), layout: layout)
     }
     return (own, file)
+  }
+
+  func note(halves: [String], _ console: Console) {
+    let shown = halves.prefix(3).joined(separator: ", ") + (halves.count > 3 ? ", …" : "")
+    console.note(
+      "\(halves.count) \(halves.count == 1 ? "tensor" : "tensors") of half precision converted: \(shown)")
   }
 
   func naming<Value>(_ path: String, _ body: () throws -> Value) throws -> Value {
@@ -180,7 +186,7 @@ extension Import {
       source = .inputs(x, targets: y)
     } else {
       let path = secondMoments ?? ""
-      let moments = try WeightFile.read(path: path)
+      let moments = try WeightFile.read(path: path) { note(halves: $0, console) }
       source = .secondMoments(
         try naming(path) { try own.matching(moments, secondBeta: beta2) }, batchSize: batchSize ?? 1,
         loss: loss.flatMap(TrainingLoss.init) ?? .meanNLL)
