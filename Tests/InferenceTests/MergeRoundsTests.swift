@@ -101,8 +101,8 @@ import Testing
     #expect(some.mean < 1e-6 && some.precision < 1e-6 && some.evidence < 1e-6, "\(some)")
   }
 
-  /// Mean-field sites are diagonal, and the union's fixed point is that of one update with all rows: both near the same optimum, which
-  /// draws reach to some hundredths.
+  /// Sites of a diagonal structure: their sum is the diagonal of the sum, and the gradients of sites and likelihoods agree at a fixed
+  /// point whatever the structure, so that the mode is that of all rows.
   @Test func roundsOfDiagonalsComeNearer() throws {
     var gen = Gen(seed: 32)
     let first = Self.rows(&gen, count: 15, at: 0)
@@ -115,7 +115,7 @@ import Testing
     func miss(_ rounds: Int) throws -> Double {
       relativeDifference(try Self.merged(shards, prior, rounds: rounds).posterior.members[0].theta, union)
     }
-    // The sum of the shards' diagonals is the diagonal of the sum, and so the mode is that of all rows.
+    // The local optima are to 1e-9; 40 rounds leave less than that of the first distance.
     #expect(try miss(40) < 1e-5 && miss(0) > 1e-2)
   }
 
