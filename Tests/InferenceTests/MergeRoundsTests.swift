@@ -88,7 +88,8 @@ import Testing
       let oracle = Logistic(theta, shards, mean: prior.members[0].theta, precision: before)
       // gᵀΛ⁻¹g: how far from the mode in standard deviations.
       let step = try TriangularFactor(choleskyOf: oracle.curvature).solve(oracle.gradient)
-      let volumes = try TriangularFactor(choleskyOf: before).logDeterminant
+      let volumes =
+        try TriangularFactor(choleskyOf: before).logDeterminant
         - TriangularFactor(choleskyOf: oracle.curvature).logDeterminant
       let evidence = 0.5 * volumes - oracle.value
       return (

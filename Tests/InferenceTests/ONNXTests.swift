@@ -153,6 +153,7 @@ import Testing
     ),
     ([node("Gemm", ["x", "w", "k"], "y")], ["the-Gemm", "4 outputs"]),
     ([node("Relu", ["x"], "y")], ["no dense layer"]),
+    ([node("Cast", ["x"], "h", [("to", [7])]), dense], ["the-Cast", "whole numbers"]),
     ([node("Relu", ["x"], "h")], ["nothing follows h"]),
     ([node("Gemm", ["x", "w", "b"], "y"), node("Relu", ["other"], "z")], ["the-Relu", "no way"]),
     ([node("Gelu", ["x"], "h", domain: "com.other"), dense], ["the-Gelu", "no operation"]),
@@ -182,6 +183,12 @@ import Testing
 
   @Test func refusesGraphs() {
     let own = [Self.node("Gemm", ["x", "w", "b"], "y")]
+    // A shape that goes along the rows of an image, not its channels.
+    let across = [
+      Self.node("Conv", ["x", "k"], "c"), Self.node("Add", ["c", "b"], "a"), Self.node("Flatten", ["a"], "h"),
+      Self.dense,
+    ]
+    refused(Self.graph(across, isImage: true), ["the-Add", "one number a channel"])
     refused(Self.graph(own, inputs: ["x", "z"]), ["2 inputs (x, z)"])
     refused(Self.graph(own, outputs: ["y", "z"]), ["2 outputs (y, z)"])
     refused(

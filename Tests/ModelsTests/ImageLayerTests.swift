@@ -23,7 +23,8 @@ import Testing
   func pools(_ own: (kernel: Int, stride: Int, padding: Int)) {
     for seed in Gen.seeds(2) {
       checkLayer(
-        MaxPool2D(image: Self.image, kernel: own.kernel, stride: own.stride, padding: own.padding, offset: 3), seed: seed)
+        MaxPool2D(image: Self.image, kernel: own.kernel, stride: own.stride, padding: own.padding, offset: 3),
+        seed: seed)
       checkLayer(
         AveragePool2D(image: Self.image, kernel: own.kernel, stride: own.stride, padding: own.padding, offset: 3),
         seed: seed)
@@ -105,9 +106,10 @@ import Testing
 
   @Test func placesAndBlocks() {
     let network = Network(Self.spec)
-    #expect(network.tensors.map(\.name).prefix(5) == [
-      "layers.0.weight", "layers.0.bias", "layers.1.weight", "layers.1.bias", "layers.5.weight",
-    ])
+    #expect(
+      network.tensors.map(\.name).prefix(5) == [
+        "layers.0.weight", "layers.0.bias", "layers.1.weight", "layers.1.bias", "layers.5.weight",
+      ])
     #expect(network.shapes.count == 5)
     #expect(network.shapes[0] == LayerShape(inputs: 18, outputs: 3, positions: 30))
     #expect(network.blocks(ofLayers: 2..<8) == 2..<4)
@@ -132,7 +134,10 @@ import Testing
     (#"{"type": "activation"}"#, true, ["says which"]),
     (#"{"type": "scale"}"#, true, ["factor"]),
     (#"{"type": "scale", "factor": 0}"#, true, ["not 0"]),
-    (#"{"type": "lstm"}"#, true, ["dense, conv2d, max-pool, average-pool, flatten, layer-norm, residual, scale, activation"]),
+    (
+      #"{"type": "lstm"}"#, true,
+      ["dense, conv2d, max-pool, average-pool, flatten, layer-norm, residual, scale, activation"]
+    ),
   ])
   func refusesWhatDoesNotFit(_ layers: String, _ isImage: Bool, _ words: [String]) {
     let shape = isImage ? #""shape": [2, 5, 6], "# : ""

@@ -68,9 +68,14 @@ extension ONNXChain {
     }
     let (w, outputs) = (tensors.count - 2, tensors[tensors.count - 1].values.count)
     var (a, b) = (a, b)
-    // [channels, 1, 1] of a convolution.
-    if !spec.isDense {
-      for _ in 0..<2 where a.shape.last == 1 && a.shape.count > 1 { a.shape.removeLast(); b.shape.removeLast() }
+    // Of a convolution [channels, 1, 1]: a shape like [channels] would go along the rows of the image.
+    if !spec.isDense, a.values.count > 1 {
+      guard a.shape.count >= 3, a.shape.suffix(2) == [1, 1] else {
+        throw ImportError(
+          "\(node.words): \(a.name) has the shape \(a.shape), and one number a channel has the shape [\(outputs), 1, 1]"
+        )
+      }
+      (a.shape, b.shape) = (a.shape.dropLast(2), b.shape.dropLast(2))
     }
     let (s, t) = (try spread(a, over: outputs, node), try spread(b, over: outputs, node))
     let run = tensors[w].values.count / max(1, outputs)

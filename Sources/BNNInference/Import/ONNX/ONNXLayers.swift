@@ -4,7 +4,12 @@ import BNNModels
 extension ONNXChain {
   mutating func take(_ node: ONNXModel.Node, _ current: String) throws(ImportError) {
     switch node.operation {
-    case "Identity", "Dropout", "Cast": return
+    case "Identity", "Dropout": return
+    case "Cast":
+      // float, half, double, bfloat16: numbers stay what they are but for rounding.
+      guard let type = node.attributes["to"]?.integer, [1, 10, 11, 16].contains(type) else {
+        throw ImportError("\(node.words) makes whole numbers of the data")
+      }
     case "Gemm": try gemm(node, current)
     case "MatMul": try matMul(node, current)
     case "Add", "Sub", "Mul", "Div": try arithmetic(node, current)
@@ -146,9 +151,9 @@ extension ONNXChain {
 
   /// Square ones, moved and padded alike in both directions.
   private func windows(
-    _ node: ONNXModel.Node, kernel: [Int64], defaultStride: Int64 = 1
+    _ node: ONNXModel.Node, kernel: [Int64]
   ) throws(ImportError) -> (kernel: Int, stride: Int, padding: Int) {
-    let strides = node.attributes["strides"]?.integers ?? [defaultStride]
+    let strides = node.attributes["strides"]?.integers ?? [1]
     var pads = node.attributes["pads"]?.integers ?? [0]
     let automatic = node.attributes["auto_pad"]?.string ?? "NOTSET"
     guard let k = kernel.first, let stride = strides.first, kernel.count == 2, Set(kernel).count == 1,

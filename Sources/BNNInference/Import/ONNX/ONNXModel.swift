@@ -21,7 +21,6 @@ struct ONNXModel {
     var string: String?
     var tensor: NamedTensor?
     var integers: [Int64] = []
-    var isGraph = false
   }
 
   /// A value with its dimensions, nil where they are not numbers.
@@ -108,7 +107,6 @@ struct ONNXModel {
       case (3, .varint(let own)): result.integer = Int64(bitPattern: own)
       case (4, .bytes(let own)): result.string = text(own)
       case (5, .bytes(let own)): result.tensor = try tensor(own, noting: &halves)
-      case (6, _), (11, _): result.isGraph = true
       case (8, .varint(let own)): result.integers.append(Int64(bitPattern: own))
       case (8, .bytes(let own)): result.integers += try ProtobufReader.varints(own).map { Int64(bitPattern: $0) }
       default: continue
