@@ -50,6 +50,15 @@ struct LaplaceOptions: ParsableArguments {
       """)
   var weightSharing = WeightSharing.expand.rawValue
 
+  @Option(
+    name: .long,
+    help: ArgumentHelp(
+      """
+      laplace: a batch's curvature is the mean over this many pairs of weights drawn around where it ended, in place of the \
+      curvature there alone: nearer to retraining on all rows, for two more passes a pair (4 are enough).
+      """, valueName: "pairs"))
+  var curvatureDraws = 0
+
   private static let kinds: [(name: String, kind: CurvatureKind)] = [
     ("ggn", .ggn), ("fisher", .monteCarloFisher(samples: 1)), ("empirical-fisher", .empiricalFisher),
   ]
@@ -57,7 +66,7 @@ struct LaplaceOptions: ParsableArguments {
   /// Whether a flag asks for what only `laplace`, `kalman` and `mean-field` have.
   var isUsed: Bool {
     structure != nil || layers != nil || curvature != "ggn" || priorPer != PriorScope.network.rawValue
-      || weightSharing != WeightSharing.expand.rawValue
+      || weightSharing != WeightSharing.expand.rawValue || curvatureDraws != 0
   }
 
   func validate() throws {
@@ -76,6 +85,9 @@ struct LaplaceOptions: ParsableArguments {
       throw ValidationError("--weight-sharing is expand or reduce; got \"\(weightSharing)\"")
     }
     guard products >= 1 else { throw ValidationError("--products must be at least 1, got \(products)") }
+    guard curvatureDraws >= 0 else {
+      throw ValidationError("--curvature-draws is a number of pairs, 0 for none; got \(curvatureDraws)")
+    }
     guard rank >= 1 else { throw ValidationError("--rank must be at least 1, got \(rank)") }
     if let layers, layers != "last", bounds(layers) == nil {
       throw ValidationError("--layers is last, a number from 0 on, or two of them such as 1-2; got \"\(layers)\"")
@@ -124,6 +136,11 @@ struct LaplaceOptions: ParsableArguments {
         "--weight-sharing is of Kronecker structures, and the structure is \(own.rawValue)",
         remedy: "leave it out, or use --structure kronecker or kronecker-eigenvalue")
     }
+    guard curvatureDraws == 0 || method == .laplace && !isLinearised else {
+      throw CommandFailure.usage(
+        "--curvature-draws is of --method laplace, which takes the network as it is; \(method.rawValue) takes no curvature at drawn weights",
+        remedy: "leave it out, or use --method laplace")
+    }
     if method == .point, isUsed {
       throw CommandFailure.usage(
         "--method point keeps weights and the diagonal of their exact curvature: --structure, --layers, --curvature and --prior-per are "
@@ -150,7 +167,7 @@ struct LaplaceOptions: ParsableArguments {
     return LaplaceSettings(
       structure: own, layers: chosen == 0..<count ? nil : chosen,
       curvature: Self.kinds.first { $0.name == curvature }?.kind ?? .ggn, rank: rank, products: products,
-      priorScope: scope, isLinearised: isLinearised, sharing: sharing)
+      priorScope: scope, isLinearised: isLinearised, sharing: sharing, curvatureDraws: curvatureDraws)
   }
 
   private func checkMeanField(_ structure: CurvatureStructure, _ layers: Range<Int>?, _ count: Int) throws {
@@ -189,6 +206,7 @@ struct LaplaceOptions: ParsableArguments {
     if settings.structure == .lowRank { words += ["--rank", String(settings.rank)] }
     if settings.structure.keepsBatches { words += ["--products", String(settings.products)] }
     if settings.sharing != .expand { words += ["--weight-sharing", settings.sharing.rawValue] }
+    if settings.curvatureDraws > 0 { words += ["--curvature-draws", String(settings.curvatureDraws)] }
     if settings.priorScope != .network { words += ["--prior-per", settings.priorScope.rawValue] }
     return words
   }

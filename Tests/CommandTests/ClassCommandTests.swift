@@ -72,6 +72,9 @@ struct ClassCommandTests {
       ["--curvature", "empirical-fisher"], ["--prior-per", "layer"], ["--prior-per", "weight"],
       ["--prior-per", "weight", "--structure", "low-rank", "--layers", "last"], ["--method", "tangent"],
       ["--method", "laplace", "--members", "2"], ["--epochs", "3"],
+      ["--structure", "full", "--curvature-draws", "2"],
+      ["--curvature-draws", "1", "--structure", "low-rank", "--rank", "9"],
+      ["--structure", "kronecker-eigenvalue", "--curvature-draws", "2", "--epochs", "2"],
     ])
   func structures(_ flags: [String]) throws {
     let words = ["fit", "D1.csv", "--target", "kind", "--hidden", "4", "--likelihood", "categorical", "-o"]

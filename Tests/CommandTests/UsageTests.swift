@@ -31,6 +31,8 @@ struct UsageTests {
     ["--seed", "-1"], ["--seed", "x"], ["--seed", "18446744073709551616"], ["--threads", "0"], ["--threads", "many"],
     ["--threads=-4"], ["--delimiter", ""], ["--delimiter", "ab"], ["--delimiter", "\""], ["--delimiter", "ä"],
     ["--format", "xlsx"], ["--missing", "impute"], ["--target", "y"], ["--ignore", "y"],
+    ["--curvature-draws=-1"], ["--curvature-draws", "few"], ["--curvature-draws", "2", "--method", "tangent"],
+    ["--curvature-draws", "2", "--method", "kalman"], ["--curvature-draws", "2", "--method", "mean-field"],
   ]
 
   @Test("a value that cannot be meant is 64 and named", arguments: badValues)

@@ -120,7 +120,8 @@ struct Fit: ParsableCommand {
     }
     if laplace.isUsed, method != nil, !keepsCurvature {
       throw ValidationError(
-        "--structure, --layers, --curvature and --prior-per belong to --method laplace, kalman or mean-field")
+        "--structure, --layers, --curvature, --curvature-draws and --prior-per belong to --method laplace, kalman or mean-field"
+      )
     }
     if onePass, method != Method.kalman.rawValue { throw ValidationError("--one-pass belongs to --method kalman") }
     if case .given(let tau) = forgetting.setting {

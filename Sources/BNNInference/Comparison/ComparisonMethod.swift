@@ -103,16 +103,25 @@ extension ComparisonMethod {
         && !problem.prior.isFlat)
     guard !problem.prior.isFlat else { return result.filter { !$0.needsLaplace } + [union(standard)] }
     engine("laplace", .laplace(.full), "Laplace's approximation, full", if: isSmall)
+    engine(
+      "laplace-averaged", .laplace(.full, draws: averagedPairs), "the same, its curvature averaged over draws",
+      if: isSmall)
     engine("laplace-block", .laplace(.block), "Laplace's approximation, a block every layer", if: isSmall)
     engine("laplace-kronecker", .laplace(.kronecker), "Laplace's approximation, Kronecker factors")
     engine(
+      "laplace-kronecker-averaged", .laplace(.kronecker, draws: averagedPairs),
+      "the same, its curvature averaged over draws")
+    engine(
       "laplace-kronecker-eigenvalue", .laplace(.kroneckerEigenvalue),
-      "the same with exact second moments in their basis")
+      "Kronecker factors with exact second moments in their basis")
     engine("laplace-diagonal", .laplace(.diagonal), "Laplace's approximation, a diagonal")
     engine("mean-field", .meanField, "variational, independent weights")
     engine("kalman", .kalman, "extended Kalman filter, row by row")
     return result + [union(standard)]
   }
+
+  /// Of draws that a curvature is averaged over: what 16 gain beyond is within the spread of the data sets.
+  private static let averagedPairs = 4
 
   private static func union(_ base: ComparisonBase) -> ComparisonMethod {
     ComparisonMethod(name: "union", summary: "retrained on D1 and D2: the reference", base: base, step: .retrain)
@@ -140,7 +149,7 @@ extension ComparisonMethod {
       case .linear: (0, 0)
       case .network(.movingTangent): (training + 12 * full(p), full(p) + moving(problem))
       case .joinedTangent: (training + 12 * full(p) + full(m * p) / m, full(m * p) / m)
-      case .network(.tangent), .linearised, .laplace(.full): (training + 12 * full(p), full(p) + training)
+      case .network(.tangent), .linearised, .laplace(.full, _): (training + 12 * full(p), full(p) + training)
       case .kalman: (training + 12 * full(p), n * 6 * p * p / 5e9)
       case .meanField: (training + 40_000 * 64 * p * 12 / 5e9, 40_000 * 64 * p * 12 / 5e9)
       default: (training, training)

@@ -110,7 +110,8 @@ enum ComparisonBase: Hashable, Sendable {
   case network(Method)
   /// The tangent of the members as one network.
   case joinedTangent
-  case laplace(CurvatureStructure)
+  /// The curvature averaged over so many pairs of draws.
+  case laplace(CurvatureStructure, draws: Int = 0)
   /// Of classes and counts, the last layer under Laplace's approximation.
   case laplaceLastLayer
   /// Of classes and counts, the linearised network.
@@ -176,7 +177,7 @@ enum ComparisonBase: Hashable, Sendable {
   private func laplaceSettings(_ problem: ComparisonProblem) -> LaplaceSettings {
     let layers = problem.network.layers.count
     return switch self {
-    case .laplace(let structure): LaplaceSettings(structure: structure)
+    case .laplace(let structure, let draws): LaplaceSettings(structure: structure, curvatureDraws: draws)
     case .laplaceLastLayer: LaplaceSettings(structure: .full, layers: (layers - 1)..<layers)
     default: LaplaceSettings(structure: .full, isLinearised: true)
     }

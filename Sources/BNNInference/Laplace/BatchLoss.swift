@@ -29,9 +29,27 @@ extension BatchLoss {
   func curvature(
     _ theta: [Double], kind: CurvatureKind, chosen: Range<Int>, empty: AnyCurvature, stream: RandomStream
   ) -> AnyCurvature {
-    let first = absorbed(theta, kind: kind, chosen: chosen, into: empty, stream: stream)
-    guard let second = first.secondPass() else { return first }
-    return absorbed(theta, kind: kind, chosen: chosen, into: second, stream: stream)
+    curvature(over: 1, kind: kind, chosen: chosen, empty: empty) { _ in (theta, stream) }
+  }
+
+  /// The mean of Σ over rows of the curvature at `count` weights, each with the stream of its drawn targets.
+  func curvature(
+    over count: Int, kind: CurvatureKind, chosen: Range<Int>, empty: AnyCurvature,
+    _ place: (Int) throws -> (theta: [Double], stream: RandomStream)
+  ) rethrows -> AnyCurvature {
+    func pass(_ empty: AnyCurvature) throws -> AnyCurvature {
+      var total: AnyCurvature?
+      for s in 0..<count {
+        let (theta, stream) = try place(s)
+        let part = absorbed(theta, kind: kind, chosen: chosen, into: empty, stream: stream)
+        if total == nil { total = part } else { total?.add(part) }
+      }
+      return total ?? empty
+    }
+    let first = try pass(empty)
+    var result = if let second = first.secondPass() { try pass(second) } else { first }
+    if count > 1 { result.scale(by: 1 / Double(count)) }
+    return result
   }
 
   /// The generalised Gauss–Newton matrix of neighbouring layers at θ, dense.

@@ -397,6 +397,12 @@ struct LaplaceEngine<Scalar: BLASScalar>: Sendable {
     let earlier = try before.factored().logDeterminant
     let evidence = -value + 0.5 * (earlier - factor.logDeterminant)
     guard evidence.isFinite else { throw UpdateError.notFinite("the evidence of this batch") }
+    if settings.curvatureDraws > 0 {
+      state.curvature = before.curvature
+      state.curvature.append(
+        averagedCurvature(loss, before, around: own, factor, seed: seed) { objective.whole($0) })
+      state.distanceToOptimum = Self.distance(gradient, try state.factored())
+    }
     state.logEvidence += evidence
     let compressionError = try state.curvature.compressed(to: 1).relativeError
     state.curvature = try state.curvature.compressed(to: settings.products).curvature

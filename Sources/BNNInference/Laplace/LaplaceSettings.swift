@@ -17,15 +17,21 @@ public struct LaplaceSettings: Codable, Sendable, Equatable {
   public var isLinearised: Bool
   /// Of Kronecker structures; nil is to expand.
   private var weightSharing: WeightSharing?
+  private var pairsOfDraws: Int?
 
   /// How layers that use their weights several times become Kronecker products.
   public var sharing: WeightSharing { weightSharing ?? .expand }
 
+  /// Pairs θ̂ ± Lz of weights drawn from Laplace's posterior over which a batch's curvature is averaged; 0 takes it at θ̂ alone, which is
+  /// Laplace's approximation as it is known.
+  public var curvatureDraws: Int { pairsOfDraws ?? 0 }
+
   public init(
     structure: CurvatureStructure = .full, layers: Range<Int>? = nil, curvature: CurvatureKind = .ggn, rank: Int = 100,
     products: Int = 8, priorScope: PriorScope = .network, isLinearised: Bool = false,
-    sharing: WeightSharing = .expand
+    sharing: WeightSharing = .expand, curvatureDraws: Int = 0
   ) {
+    precondition(curvatureDraws >= 0, "a number of pairs")
     self.structure = structure
     self.layers = layers
     self.curvature = curvature
@@ -35,5 +41,6 @@ public struct LaplaceSettings: Codable, Sendable, Equatable {
     self.isLinearised = isLinearised
     // Left out of files where it says nothing.
     weightSharing = sharing == .expand ? nil : sharing
+    pairsOfDraws = curvatureDraws == 0 ? nil : curvatureDraws
   }
 }

@@ -295,9 +295,11 @@ extension Posterior {
     if method == .point {
       return Certificate(update: .approximate, conditionalOn: conditions, reasons: pointReasons(prior, likelihood))
     }
+    let draws = settings.curvatureDraws
     var reasons = [
-      "Laplace's approximation: what a batch said is kept as the curvature at the weights where that batch ended, which is "
-        + "not the curvature where later batches end.",
+      "Laplace's approximation: what a batch said is kept as the curvature at the weights where that batch ended"
+        + (draws > 0 ? " (the mean over \(draws) \(draws == 1 ? "pair" : "pairs") of weights drawn around them)" : "")
+        + ", which is not the curvature where later batches end.",
       hyperParameterReason(prior, likelihood),
     ]
     switch settings.structure {
