@@ -27,7 +27,7 @@ struct UpdateSummary {
       ("log_evidence", .optional(report.logEvidence)), ("log_evidence_total", .optional(report.logEvidenceTotal)),
       ("certificate", certificateJSON(posterior)), ("noise", .perTarget(posterior.noiseDeviations)),
       ("prior_precision", .perTarget(posterior.priorPrecisions)), ("identified", .boolean(posterior.isProper)),
-      ("subspace_share", .optional(report.subspaceShare)),
+      ("information_gain", .optional(report.informationGain)), ("subspace_share", .optional(report.subspaceShare)),
       ("not_identified", .strings((try? posterior.unidentifiedNames()) ?? [])), ("output", .string(output)),
       ("misfit", .optional(report.misfit)), ("gap_guess", .optional(report.gapGuess)),
       ("distance_to_optimum", .optional(report.distanceToOptimum)),

@@ -16,6 +16,8 @@ public struct LineageEntry: Codable, Sendable, Equatable {
   /// log p(this batch | everything before), nats, in target units, under the hyper-parameters held before it; null
   /// where improper. Of rows that were forgotten its negative, given those that stay.
   public var logEvidence: Double?
+  /// By how many nats this batch made the entropy of the weights smaller; null of a fit and where that cannot be said.
+  public var informationGain: Double?
   /// The share of this batch's squared derivatives that a tangent's subspace keeps; null without a subspace.
   public var subspaceShare: Double?
   public var seed: UInt64
@@ -33,7 +35,7 @@ public struct LineageEntry: Codable, Sendable, Equatable {
   public init(
     number: Int, action: String, rows: Int, rowDigest: String, method: String, settings: [String: String],
     logEvidence: Double?, seed: UInt64, version: String, parent: String?, label: String?, subspaceShare: Double? = nil,
-    timeRange: [String]? = nil, drift: DriftRecord? = nil
+    timeRange: [String]? = nil, drift: DriftRecord? = nil, informationGain: Double? = nil
   ) {
     self.number = number
     self.action = action
@@ -42,6 +44,7 @@ public struct LineageEntry: Codable, Sendable, Equatable {
     self.method = method
     self.settings = settings
     self.logEvidence = logEvidence
+    self.informationGain = informationGain
     self.subspaceShare = subspaceShare
     self.seed = seed
     self.version = version
@@ -55,6 +58,7 @@ public struct LineageEntry: Codable, Sendable, Equatable {
     case number, action, rows, method, settings, seed, version, parent, label, drift
     case rowDigest = "row_digest"
     case logEvidence = "log_evidence"
+    case informationGain = "information_gain"
     case subspaceShare = "subspace_share"
     case timeRange = "time_range"
   }
@@ -69,6 +73,7 @@ public struct LineageEntry: Codable, Sendable, Equatable {
     try container.encode(method, forKey: .method)
     try container.encode(settings, forKey: .settings)
     try container.encode(logEvidence, forKey: .logEvidence)
+    try container.encode(informationGain, forKey: .informationGain)
     try container.encode(subspaceShare, forKey: .subspaceShare)
     try container.encode(seed, forKey: .seed)
     try container.encode(version, forKey: .version)

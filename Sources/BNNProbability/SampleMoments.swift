@@ -63,6 +63,19 @@ public struct SampleMoments: Sendable, Equatable {
     return x > 0 ? try Distributions.gammaUpperTail(x, shape: shape) : 1
   }
 
+  /// k = μ₂/2m² of squares e² with mean m: how much more than those of normal numbers, 1, they scatter. Tails that are lighter than normal
+  /// are not believed.
+  public var excessOfSquares: Double { max(1, variance / (2 * mean * mean)) }
+
+  /// P(M > m) for the mean M of n more squares from the same source as these: M ÷ mean has the distribution F(n/k, count/k), as if each
+  /// were of 1/k normal numbers (degrees of freedom as in Box 1953, "Non-normality and tests on variances"). Both means then have the
+  /// heavy right tail that squares have; `upperTail(ofMean:of:)` takes the known one for normal, and so does not forgive that few
+  /// numbers with a heavy tail show a mean below their source's.
+  public func upperTail(ofMeanSquare m: Double, of n: Double) throws(GSLError) -> Double {
+    guard n > 0, count > 0, mean > 0 else { return m > mean ? 0 : 1 }
+    return try Distributions.fUpperTail(m / mean, n / excessOfSquares, count / excessOfSquares)
+  }
+
   /// What of the square of these numbers' mean is more than chance, μ₂/count.
   public var squaredBias: Double { max(0, mean * mean - variance / count) }
 

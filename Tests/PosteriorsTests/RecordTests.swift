@@ -35,7 +35,7 @@ import Testing
       Set(object.keys) == [
         "drift", "number", "action", "rows", "row_digest", "method", "settings", "log_evidence", "seed", "version",
         "parent",
-        "label", "subspace_share", "time_range",
+        "label", "information_gain", "subspace_share", "time_range",
       ])
     #expect(object["log_evidence"] as? Double == -1.25)
     #expect((object["seed"] as? NSNumber)?.uint64Value == .max)

@@ -63,7 +63,8 @@ extension Posterior {
 
   /// What the data could teach the weights and what they could not.
   ///
-  /// - Parameter earlier: a posterior from which this one came by updates, to see whether its spread falls as rows come.
+  /// - Parameter earlier: a posterior from which this one came by updates, to see whether its spread falls as rows come; nil goes by
+  ///   what the newest update left in the lineage.
   /// - Throws: `UpdateError.unsuitable` where `earlier` is about other weights, `LinearAlgebraError`. O(P³) a member up to some 2,500
   ///   weights.
   public func diagnosis(earlier: Posterior? = nil) throws -> [Finding] {
@@ -74,7 +75,11 @@ extension Posterior {
       findings += try directions(member: m, word) + spreads(member: m, word)
     }
     findings += frozenLayers + symmetries
-    if let earlier { findings += try contraction(since: earlier) }
+    if let earlier {
+      findings += try contraction(since: earlier)
+    } else if let own = try contractionOfLineage() {
+      findings.append(own)
+    }
     for entry in lineage.held {
       guard let drift = entry.drift, !drift.reasons.isEmpty else { continue }
       findings.append(
@@ -106,7 +111,7 @@ extension Posterior {
     )
   }
 
-  private func spreads(member m: Int, _ word: String?) throws -> [Finding] {
+  func spreads(member m: Int, _ word: String?) throws -> [Finding] {
     guard let (posterior, prior) = try variances(member: m) else { return [] }
     let effective: Double
     if members[m].laplace != nil {
@@ -220,9 +225,7 @@ extension Posterior {
         meaning:
           "the spread falls like N^−\(Self.brief(rate)) from \(Self.brief(before)) to \(Self.brief(now)) rows (½ for rows that all "
           + "bring something new)",
-        remedy: rate < 0.25
-          ? "the new rows say little that is new where the earlier ones said something: look for repeated or one-sided rows"
-          : nil)
+        remedy: rate < 0.25 ? Self.repeatedRemedy : nil)
     ]
   }
 }

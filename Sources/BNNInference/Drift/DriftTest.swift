@@ -148,7 +148,7 @@ extension Posterior {
       // Fits differ in the noise that they find, and −log p with it; how far rows are in units of it differs less.
       let square = mean(squares)
       scatter = DriftTest.Question(
-        pValue: try known.upperTail(ofMean: square, of: n), statistic: square / known.mean, modelPValue: nil)
+        pValue: try known.upperTail(ofMeanSquare: square, of: n), statistic: square / known.mean, modelPValue: nil)
     } else {
       let loss = mean(rows.losses)
       scatter = DriftTest.Question(

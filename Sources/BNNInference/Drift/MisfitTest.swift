@@ -55,10 +55,9 @@ struct MisfitTest: Sendable {
     modelPValue = try Self.upperTail(statistic, n, nu)
     let square = reference?.square.flatMap { $0.mean > 0 && $0.variance > 0 ? $0 : nil }
     let c = square?.mean ?? 1
-    // Tails that are lighter than normal are not believed.
-    let k = max(1, square.map { $0.variance / (2 * c * c) } ?? 1)
-    let known = square.map(\.count) ?? nu
-    pValue = try square == nil ? modelPValue : Self.upperTail(statistic / c, n / k, known / k)
+    let k = square?.excessOfSquares ?? 1
+    let known = square?.count ?? nu
+    pValue = try square?.upperTail(ofMeanSquare: statistic, of: n) ?? modelPValue
 
     guard let level else {
       levelPValue = nil
