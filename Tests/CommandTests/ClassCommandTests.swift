@@ -93,6 +93,27 @@ struct ClassCommandTests {
     #expect(made[0] != nil && made[0] == made[1])
   }
 
+  @Test("--uncertainty adds the entropy of the classes and the spread of the outputs, which is larger far away")
+  func uncertainty() throws {
+    folder.run("fit", "D1.csv", "--target", "kind", "--hidden", "4", "--structure", "full", "-o", "p").succeeded()
+    folder.write("far.csv", "x,z\n0.1,0.1\n300,-200\n")
+    let lines = folder.run("predict", "p", "far.csv", "--uncertainty").succeeded().stdout.split(separator: "\n")
+    let names = lines[0].split(separator: ",").map(String.init)
+    #expect(names.suffix(2) == ["entropy", "output_sd"])
+    let rows = lines.dropFirst().map { $0.split(separator: ",").dropFirst().compactMap { Double($0) } }
+    for row in rows {
+      let entropy = row.prefix(3).reduce(0) { $1 > 0 ? $0 - $1 * log($1) : $0 }
+      #expect(abs(row[3] - entropy) < 1e-12)
+    }
+    #expect(rows[1][4] > rows[0][4])
+    let plain = folder.run("predict", "p", "far.csv").succeeded().stdout.split(separator: "\n")
+    #expect(lines[1].hasPrefix(plain[1]))
+    folder.run("fit", "D1.csv", "--target", "x", "--ignore", "kind", "--method", "linear", "-o", "q").succeeded()
+    folder.run("predict", "q", "D1.csv", "--uncertainty").failed(64, "--uncertainty", "epistemic_sd")
+    folder.run("update", "p", "D2.csv", "--method", "hot-start", "--epochs", "1", "-o", "h").succeeded()
+    folder.run("predict", "h", "far.csv", "--uncertainty").failed(64, "laplace", "leave --uncertainty out")
+  }
+
   @Test("a class that D1 did not have, one class only, and methods that know no classes are refused")
   func refusals() {
     folder.run("fit", "D1.csv", "--target", "kind", "--hidden", "3", "-o", "p").succeeded()

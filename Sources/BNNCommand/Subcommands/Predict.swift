@@ -26,6 +26,14 @@ struct Predict: ParsableCommand {
   @Option(name: .long, help: "Columns of the table that are copied in front as they are, comma-separated.")
   var keep: String?
 
+  @Flag(
+    name: .long,
+    help: """
+      Of classes: two more columns, by which rows unlike those learnt from stand out: entropy, of the predicted classes in nats, and \
+      output_sd, the spread that the weights leave to the network's outputs (laplace, kalman, mean-field).
+      """)
+  var uncertainty = false
+
   @OptionGroup var tasks: TaskOptions
   @OptionGroup var predictive: PredictiveOptions
   @OptionGroup var properties: PropertyOptions
@@ -77,8 +85,11 @@ struct Predict: ParsableCommand {
     // Of one task its classes alone.
     let shown = tasks.task.flatMap { heads?[$0] } ?? Array(all.indices)
     let classes = shown.map { all[$0] }
+    let spread = try functionalVariance(own)
     let columns =
-      classes.isEmpty ? columnNames(own.model.schema.targets, probabilities) : classes.map { "p_\($0)" }
+      classes.isEmpty
+      ? columnNames(own.model.schema.targets, probabilities)
+      : classes.map { "p_\($0)" } + (spread == nil ? [] : ["entropy", "output_sd"])
     if let both = kept.first(where: { columns.contains($0) || (!classes.isEmpty && $0 == "class") }) {
       throw CommandFailure.usage(
         "--keep \(both) would have the name of a column of predictions", remedy: "rename it in \(reader.file)")
@@ -89,6 +100,7 @@ struct Predict: ParsableCommand {
     while let block = try reader.nextBlock(maxRows: blockRows) {
       let predictions = try predictor.predictions(
         features: block.featureMatrix, heads: block.heads, threads: global.workers)
+      let variances = spread?(features: block.featureMatrix, heads: block.heads, threads: global.workers)
       for (i, prediction) in predictions.enumerated() {
         let copied = block.kept.map { $0[i] }
         switch prediction {
@@ -98,7 +110,8 @@ struct Predict: ParsableCommand {
           let own = block.heads.flatMap { heads?[$0[i]] } ?? Array(all.indices)
           var values = [Double](repeating: 0, count: all.count)
           for (c, p) in zip(own, found[0].probabilities) { values[c] = p }
-          table.add(kept: copied + [all[own[found[0].mostProbable]]], values: shown.map { values[$0] })
+          let uncertainty = variances.map { [found[0].entropy, $0[i].squareRoot()] } ?? []
+          table.add(kept: copied + [all[own[found[0].mostProbable]]], values: shown.map { values[$0] } + uncertainty)
         }
       }
       if target == nil, form == .csv { Console.write(table.takeText(), to: STDOUT_FILENO) }
@@ -112,6 +125,21 @@ struct Predict: ParsableCommand {
       console.result([("rows", .integer(table.rows)), ("output", .string(target))])
     } else {
       console.result([("rows", .integer(table.rows)), ("predictions", .verbatim(table.array()))])
+    }
+  }
+
+  /// Nil where it is not asked for.
+  private func functionalVariance(_ own: Posterior) throws -> FunctionalVariance? {
+    guard uncertainty else { return nil }
+    guard own.model.likelihood.isClassification else {
+      throw CommandFailure.usage(
+        "--uncertainty is of classes; predictions of \(own.model.schema.targets.joined(separator: ", ")) have sd and epistemic_sd",
+        remedy: "leave it out")
+    }
+    do {
+      return try FunctionalVariance(own)
+    } catch let UpdateError.unsuitable(words) {
+      throw CommandFailure.usage(words, remedy: "leave --uncertainty out, or fit with --method laplace")
     }
   }
 
