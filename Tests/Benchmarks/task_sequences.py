@@ -31,7 +31,7 @@ parser.add_argument("--seed", type=int, default=0)
 options = parser.parse_args(own)
 folder = uci.root.parent / "shared" / "data" / "images" / "mnist"
 if options.images == "fashion":
-    folder = pathlib.Path("/usr/share/dataset-fashion-mnist")
+    folder = pathlib.Path("/usr/share/datasets/fashion-mnist")
 if not folder.exists():
     sys.exit(f"skipped: {folder} is not there")
 run = uci.command(pathlib.Path(options.binary).resolve())

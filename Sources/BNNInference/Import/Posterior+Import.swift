@@ -239,7 +239,7 @@ extension LaplaceEngine {
     try tune(&values, theta, open, by: unit)
     var outcome = try formed(at: theta, values, known: atNoise(values.noiseVariance, unit), seed: seed)
     if kind.isClassification {
-      outcome.state.predictiveScale = settings.structure == .full ? try scale(outcome) : 0
+      outcome.state.predictiveScale = settings.holdsRows ? try scale(outcome) : 0
     }
     return outcome
   }

@@ -20,7 +20,7 @@ extension LaplaceEngine {
   /// Rows of classes, at random; nil where leaving out by formula does as well, where they are few, and where the prior has
   /// yet to be chosen weight by weight.
   private func held(_ seed: RandomStream) -> Held? {
-    let byFormula = settings.structure == .full && settings.layers == nil
+    let byFormula = settings.holdsRows && settings.layers == nil
     guard kind.isClassification, !byFormula, settings.priorScope != .weight else { return nil }
     let outputs = network.outputs
     // Their covariances are C² numbers a row.
@@ -80,13 +80,17 @@ extension LaplaceEngine {
     progress(1, "choosing the share of the spread")
     let count = min(held.rest.count, Self.curvatureRows)
     let some = (0..<count).map { held.rest[$0 * held.rest.count / count] }
-    let curvature = loss(1).sampled(some, weight: Double(y.rows) / Double(count)).curvature(
+    let sample = loss(1).sampled(some, weight: Double(y.rows) / Double(count))
+    let curvature = sample.curvature(
       theta, kind: settings.curvature, chosen: chosen, empty: empty(chosen), stream: seed.split(6))
     var own = values
     try tune(&own, theta, open, by: curvature)
-    let state = LaplaceState(
+    var state = LaplaceState(
       chosen: chosen, curvature: curvature, prior: own.prior.of(blocks, shapes), noiseVariance: nil, logEvidence: 0,
       distanceToOptimum: 0)
+    if settings.curvatureDraws > 0 {
+      state.curvature = averagedCurvature(sample, chosen, around: theta, try state.factored(), seed: seed.split(6))
+    }
     let moments = try LaplaceMoments(network, theta, state, scale: 1)
     let rows = stride(from: 0, to: held.rows.count, by: 500).flatMap { start in
       let found = moments.linearised(inputs(Array(held.rows[start..<min(start + 500, held.rows.count)])))

@@ -163,7 +163,7 @@ struct LaplaceEngine<Scalar: BLASScalar>: Sendable {
       // Only where the precision holds each row whole does leaving it out mean anything; where nothing tells, the spread
       // is not believed.
       outcome.state.predictiveScale =
-        if let heldOutScale { heldOutScale } else if settings.structure == .full { try scale(outcome) } else { 0 }
+        if let heldOutScale { heldOutScale } else if settings.holdsRows { try scale(outcome) } else { 0 }
     }
     return outcome
   }
@@ -400,7 +400,7 @@ struct LaplaceEngine<Scalar: BLASScalar>: Sendable {
     if settings.curvatureDraws > 0 {
       state.curvature = before.curvature
       state.curvature.append(
-        averagedCurvature(loss, before, around: own, factor, seed: seed) { objective.whole($0) })
+        averagedCurvature(loss, before.chosen, around: objective.whole(own), factor, seed: seed))
       state.distanceToOptimum = Self.distance(gradient, try state.factored())
     }
     state.logEvidence += evidence

@@ -26,6 +26,9 @@ public struct LaplaceSettings: Codable, Sendable, Equatable {
   /// Laplace's approximation as it is known.
   public var curvatureDraws: Int { pairsOfDraws ?? 0 }
 
+  /// Whether a row can be taken out of the precision again: only of a full one is what it said at the mean held whole.
+  var holdsRows: Bool { structure == .full && curvatureDraws == 0 }
+
   public init(
     structure: CurvatureStructure = .full, layers: Range<Int>? = nil, curvature: CurvatureKind = .ggn, rank: Int = 100,
     products: Int = 8, priorScope: PriorScope = .network, isLinearised: Bool = false,
