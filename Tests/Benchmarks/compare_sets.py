@@ -1,11 +1,11 @@
 """`bnn-update compare --order` over the sets of ../shared/data that lie in time and over those of classes: gap closed in negative log
 likelihood and in RMSE or error rate, by set. In time the earlier half of the rows (but a random tenth for testing) is D1; --last-quarter
 cuts as ../shared/data/README.md does: first half, third quarter, last quarter as the test. Classes are cut at random, or along the first
-feature.
+feature. `fashion` (--sets fashion --hidden 100) is the first half of the images of Debian's dataset-fashion-mnist, then the second, and its test.
 
     python3 Tests/Benchmarks/compare_sets.py time|classes [.build/release/bnn-update] [--seeds 3] [--sets a,b] [--last-quarter] [--along]
         [--methods a,b] [--members 1] [--stream 1] [--hidden 50]"""
-import argparse, pathlib, sys, tempfile
+import argparse, gzip, pathlib, sys, tempfile
 import uci
 
 data = uci.data.parent
@@ -23,8 +23,10 @@ sets = {
         "breast_cancer": ["--target", "target", "--likelihood", "bernoulli"],
         "wine": ["--target", "target", "--likelihood", "categorical"],
         "noaa_weather": ["--target", "target", "--likelihood", "bernoulli"],
+        "fashion": ["--activation", "relu", "--normalize", "pixel"],
     },
 }
+images = pathlib.Path("/usr/share/datasets/fashion-mnist")
 
 parser = argparse.ArgumentParser()
 parser.add_argument("kind", choices=sets)
@@ -43,8 +45,23 @@ if not data.exists():
 run = uci.command(pathlib.Path(options.binary).resolve())
 
 
+def halves(folder):
+    """Images and labels of both halves and of the test, as IDX files."""
+    words, labels = [], []
+    for part, kind, start, end in [("d1", "train", 0, 30000), ("d2", "train", 30000, 60000), ("test", "t10k", 0, 10000)]:
+        for form, width, header in [("images-idx3", 784, b"\0\0\x08\x03%s\0\0\0\x1c\0\0\0\x1c"), ("labels-idx1", 1, b"\0\0\x08\x01%s")]:
+            head = 16 if width > 1 else 8
+            own = gzip.open(images / f"{kind}-{form}-ubyte.gz").read()[head + start * width : head + end * width]
+            path = folder / f"{part}-{form}.idx"
+            path.write_bytes(header.replace(b"%s", (end - start).to_bytes(4, "big")) + own)
+            (words if width > 1 else labels).append(path)
+    return [*words[:2], "--test", words[2], *[word for path in labels for word in ("--labels", path)]]
+
+
 def arguments(name, folder):
     """The files of a set and how they are cut."""
+    if name == "fashion":
+        return halves(folder)
     place = "timeordered" if options.kind == "time" or name == "noaa_weather" else "tabular"
     table = uci.read(data / place / name / "data.csv")
     header, rows = table[0], table[1:]
@@ -65,6 +82,9 @@ def cell(method, score):
 
 
 chosen = options.sets.split(",") if options.sets else list(sets[options.kind])
+if "fashion" in chosen and not images.exists():
+    print(f"fashion: skipped, {images} is not there")
+    chosen.remove("fashion")
 for name in chosen:
     with tempfile.TemporaryDirectory() as folder:
         words = arguments(name, pathlib.Path(folder)) + sets[options.kind][name]

@@ -34,6 +34,7 @@ NETWORK = {
 STRUCTURES = {
     "kronecker": ["--structure", "kronecker"],
     "kronecker, reduced": ["--structure", "kronecker", "--weight-sharing", "reduce"],
+    "kronecker, averaged": ["--structure", "kronecker", "--curvature-draws", "1"],
     "diagonal": ["--structure", "diagonal"],
     "last layer": ["--layers", "last", "--structure", "full"],
 }

@@ -6,7 +6,7 @@ accuracy on every task after the last. Needs NumPy and ../shared/data/images/mni
     python3 Tests/Benchmarks/task_sequences.py permuted --method laplace --passes 5 --first="--structure kronecker --curvature-draws 1"
     python3 Tests/Benchmarks/task_sequences.py split --hidden 200 --batch-size 128 --passes 20 --first="--prior-precision 1"
 
-permuted: ten tasks, each with its own order of the pixels, 784-100-100-10, one head. split: five tasks of two classes, a head each,
+permuted: ten tasks (--tasks), each with its own order of the pixels, 784-100-100-10, one head. split: five tasks of two classes, a head each,
 784-256-256. The last line above has the network and the prior of the published split MNIST; --first has flags of the fit alone.
 --every writes the accuracy on every task so far after every task, one line a task; --seed draws other weights, orders and minibatches."""
 import argparse, gzip, os, pathlib, sys, tempfile
@@ -27,6 +27,7 @@ parser.add_argument("--hidden")
 parser.add_argument("--batch-size", default="256")
 parser.add_argument("--first", default="")
 parser.add_argument("--every", type=pathlib.Path)
+parser.add_argument("--tasks", type=int, default=10, help="of permuted")
 parser.add_argument("--seed", type=int, default=0)
 options = parser.parse_args(own)
 folder = uci.root.parent / "shared" / "data" / "images" / "mnist"
@@ -51,7 +52,7 @@ sets = {
     "test": (pixels("t10k-images-idx3-ubyte.gz"), read("t10k-labels-idx1-ubyte.gz", 8).astype(np.int64)),
 }
 permuted = options.sequence == "permuted"
-tasks = 10 if permuted else 5
+tasks = options.tasks if permuted else 5
 shape = ["--hidden", options.hidden or ("100,100" if permuted else "256,256"), *options.first.split()]
 shape += [] if permuted else ["--heads", "0,1;2,3;4,5;6,7;8,9"]
 
