@@ -79,6 +79,33 @@ import Testing
     #expect(other.certificate.reasons[0].contains("60/60"))
   }
 
+  /// The draws are of one seed and of precisions that are equal to a rounding or two: 1e-13 of a deviation, which a tanh unit turns into
+  /// no more than some hundred times as much of the curvature.
+  @Test(
+    "the same with the curvature averaged over draws, where the root of a precision is unique",
+    arguments: [CurvatureStructure.full, .block, .diagonal])
+  func averaged(structure: CurvatureStructure) throws {
+    let theta = try fitted(.full).members[0].theta
+    func made(_ draws: Int) throws -> [Double] {
+      let settings = LaplaceSettings(structure: structure, curvatureDraws: draws)
+      return values(
+        try Posterior.reconstructed(
+          Self.spec, theta: theta, settings: settings, likelihood: .gaussian, schema: Self.schema,
+          from: .inputs(Self.rows.x, targets: nil), rows: 60, normalisation: Self.normalisation, prior: Self.prior
+        ).posterior)
+    }
+    let exact = values(
+      try Posterior.imported(
+        Self.spec, theta: theta, settings: LaplaceSettings(structure: structure, curvatureDraws: 2),
+        likelihood: .gaussian, schema: Self.schema,
+        rows: CompactRows(features: Self.rows.x, targets: Self.rows.y, weights: nil),
+        normalisation: Self.normalisation, prior: Self.prior
+      ).posterior)
+    let largest = exact.reduce(0) { max($0, abs($1)) }
+    #expect(zip(exact, try made(2)).allSatisfy { abs($0 - $1) <= 1e-10 * largest })
+    #expect(zip(exact, try made(0)).contains { abs($0 - $1) > 1e-3 * largest })
+  }
+
   @Test("an optimiser's averages: the expected squared gradient of a linear model's batches gives its curvature")
   func secondMoments() throws {
     let (x, n) = (Self.rows.x, 60.0)

@@ -108,6 +108,7 @@ extension Posterior {
     }
     // At unit noise.
     var curvature: AnyCurvature
+    var averaged: ((LaplaceState) throws -> AnyCurvature)?
     let reason: String
     switch source {
     case .inputs(let x, _):
@@ -126,12 +127,24 @@ extension Posterior {
         ? result.importEngine(batch, batch.single, threads).curvature(at: theta, 1, seed: stream)
         : result.importEngine(batch, batch.double, threads).curvature(at: theta, 1, seed: stream)
       curvature = try found.compressed(to: settings.products).curvature
+      if settings.curvatureDraws > 0 {
+        averaged = { [result] state in
+          batch.isSingle
+            ? try result.importEngine(batch, batch.single, threads).averaged(state, around: theta, seed: stream)
+            : try result.importEngine(batch, batch.double, threads).averaged(state, around: theta, seed: stream)
+        }
+      }
       reason =
         "D1's curvature is reconstructed: that of the given weights at the inputs of \(x.rows) other rows, times "
         + "\(rows)/\(x.rows)."
     case .secondMoments(let moments, let batchSize, let loss):
       guard settings.structure == .diagonal else {
         throw UpdateError.unsuitable("an optimiser's averages are diagonal; the structure is diagonal too")
+      }
+      guard settings.curvatureDraws == 0 else {
+        throw UpdateError.unsuitable(
+          "an optimiser's averages are of the weights that it went through, and nothing tells the curvature at drawn ones"
+        )
       }
       guard moments.count == theta.count, moments.allSatisfy({ $0 >= 0 && $0.isFinite }) else {
         throw UpdateError.unsuitable("averages of squared gradients are \(theta.count) numbers that are not negative")
@@ -162,6 +175,7 @@ extension Posterior {
     // Nothing tells how much of the spread predictions of classes should believe, as at a fit without held-out rows.
     if likelihood.isClassification { state.predictiveScale = 0 }
     _ = try state.factored()
+    if let averaged { state.curvature = try averaged(state).compressed(to: settings.products).curvature }
     result.rows = rows
     result.members = [
       Member(

@@ -15,6 +15,14 @@ import BNNProbability
 /// Where outputs are linear in the weights and noise is Gaussian, H depends on no weights, and nothing changes. The mean stays the
 /// optimum: no step towards E_q[∇L] = 0 is taken.
 extension LaplaceEngine {
+  /// The batch's curvature over the posterior of a first batch.
+  ///
+  /// - Throws: `LinearAlgebraError` for a precision that is not positive definite.
+  func averaged(_ state: LaplaceState, around theta: [Double], seed: RandomStream) throws -> AnyCurvature {
+    averagedCurvature(
+      loss(state.noiseVariance ?? 1), state.chosen, around: theta, try state.factored(), seed: seed)
+  }
+
   /// 2K passes over the rows (4K of a structure with a second pass).
   ///
   /// - Parameters:
