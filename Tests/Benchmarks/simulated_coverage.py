@@ -2,6 +2,7 @@
 """How often the 90 % intervals of approximate engines hold the truth, over simulated data sets.
 
     python3 simulated_coverage.py [--sets 20] [--seconds 0] [--first 200] [--new 100] [--test 200] [--hidden 8] [--workers 2]
+        [--engines "laplace, full;kalman"]
 
 Every set is drawn anew: two features uniform in [0, 1], y = sin 6 x1 + x2^2 + 0.2 times a standard normal. `fit` on D1, `update` with D2,
 `predict --quantiles 0.05,0.95` on test rows of the same source, before and after. Counted are observed targets between the quantiles, noise
@@ -15,6 +16,9 @@ import uci
 
 engines = {"linear (exact)": ["--method", "linear"]}
 engines |= {f"laplace, {s}": ["--method", "laplace", "--structure", s] for s in ["full", "block", "kronecker", "diagonal"]}
+engines |= {
+    f"laplace, {s}, averaged": ["--method", "laplace", "--structure", s, "--curvature-draws", "4"] for s in ["full", "kronecker"]
+}
 engines |= {method: ["--method", method] for method in ["mean-field", "kalman", "tangent", "moving-tangent"]}
 
 parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -25,8 +29,11 @@ parser.add_argument("--new", type=int, default=100, help="rows of D2")
 parser.add_argument("--test", type=int, default=200)
 parser.add_argument("--hidden", default="8")
 parser.add_argument("--workers", type=int, default=2)
+parser.add_argument("--engines", help="names of the table, semicolons between them; all by default")
 parser.add_argument("--binary", default=uci.default_binary)
 arguments = parser.parse_args()
+if arguments.engines:
+    engines = {name: engines[name] for name in arguments.engines.split(";")}
 run = uci.command(arguments.binary)
 
 
