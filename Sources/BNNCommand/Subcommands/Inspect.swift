@@ -98,7 +98,8 @@ struct Inspect: ParsableCommand {
     if let laplace = model.laplace {
       console.say(
         "likelihood:  \(model.likelihood.rawValue); structure \(laplace.structure.rawValue)"
-          + (laplace.layers.map { ", layers \($0.lowerBound) to \($0.upperBound - 1) uncertain" } ?? ""))
+          + (laplace.layers.map { ", layers \($0.lowerBound) to \($0.upperBound - 1) uncertain" } ?? "")
+          + (laplace.curvatureDraws > 0 ? ", averaged over \(2 * laplace.curvatureDraws) drawn weights" : ""))
     }
     if let weights = model.schema.weights { console.say("row weights: \(weights)") }
     console.say(
