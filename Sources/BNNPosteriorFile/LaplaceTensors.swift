@@ -76,7 +76,7 @@ extension MemberTensors {
       prior.expanded(shapes).allSatisfy({ $0 > 0 && $0.isFinite }),
       own.noiseVariance.map({ $0 > 0 && $0.isFinite }) ?? true,
       model.likelihood.hasNoise == (own.noiseVariance != nil), own.distanceToOptimum >= 0,
-      (0...1).contains(own.predictiveScale)
+      (0...1).contains(own.predictiveScale), own.surplusWeights?.isFinite ?? true
     else { throw store.corrupt("its prior precision or its noise is not valid") }
     let curvature =
       model.method == .meanField
@@ -88,6 +88,7 @@ extension MemberTensors {
       chosen: chosen, curvature: curvature, prior: prior, noiseVariance: own.noiseVariance,
       logEvidence: own.logEvidence, distanceToOptimum: own.distanceToOptimum, displacement: displacement)
     state.predictiveScale = own.predictiveScale
+    state.surplusWeights = own.surplusWeights ?? 0
     state.optimiser = try optimiser(own.optimiser, network, from: &store)
     if model.method == .meanField {
       state.withoutMemory = try withoutMemory(

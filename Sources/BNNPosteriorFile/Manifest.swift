@@ -55,6 +55,8 @@ public struct Manifest: Codable, Sendable, Equatable {
     public var distanceToOptimum: Double
     /// τ.
     public var predictiveScale: Double
+    /// Of a curvature that was averaged over draws; null for every other.
+    public var surplusWeights: Double?
     /// Of a mean-field posterior with rows in memory, `logEvidence` without them; null for every other.
     public var evidenceWithoutMemory: Double?
     /// Of a point that keeps its optimiser, what is no tensor of it; null for every other.
@@ -67,6 +69,7 @@ public struct Manifest: Codable, Sendable, Equatable {
       case logEvidence = "log_evidence"
       case distanceToOptimum = "distance_to_optimum"
       case predictiveScale = "predictive_scale"
+      case surplusWeights = "surplus_weights"
       case evidenceWithoutMemory = "evidence_without_memory"
     }
   }
@@ -134,6 +137,7 @@ extension Manifest {
             layers: [own.chosen.lowerBound, own.chosen.upperBound], prior: own.prior.perLayer,
             noiseVariance: own.noiseVariance, logEvidence: own.logEvidence,
             distanceToOptimum: own.distanceToOptimum, predictiveScale: own.predictiveScale,
+            surplusWeights: own.surplusWeights == 0 ? nil : own.surplusWeights,
             evidenceWithoutMemory: own.withoutMemory?.logEvidence,
             optimiser: own.optimiser.map {
               OptimiserEntry(

@@ -21,6 +21,9 @@ public struct LaplaceState: Sendable, Equatable {
   /// τ: predictions of classes take outputs for N(m, τS). Chosen on D1, by rows held out of its training or by approximate
   /// leave-one-out, 0 where neither was possible; 1 for all other targets. 0 of a point, whatever its targets.
   public var predictiveScale = 1.0
+  /// By how many weights γ of a curvature that was averaged over draws is larger than that of the curvature at the optima, which is what
+  /// the noise is estimated by; 0 for every other.
+  public var surplusWeights = 0.0
   /// Of a mean-field posterior with rows in memory, the same without them: the prior for the next batch. Nil for every other.
   public var withoutMemory: FactorisedSite?
   /// Of a point that keeps the state of its training; nil for every other.
@@ -45,6 +48,11 @@ public struct LaplaceState: Sendable, Equatable {
     let prior = prior.expanded(curvature.layers)
     for j in x.indices { result[j] += prior[j] * x[j] }
     return result
+  }
+
+  /// γ = tr H(H + δ)⁻¹. O(P³) for a full structure.
+  public var effectiveWeights: Double {
+    get throws(LinearAlgebraError) { try curvature.sweep().effectiveWeights(prior).reduce(0, +) }
   }
 
   /// The side of Λ that solves.

@@ -151,6 +151,63 @@ struct CurvatureDrawsTests {
     #expect(own.certificate.reasons.contains { $0.contains("the mean over 1 pair of weights drawn") })
   }
 
+  // MARK: The noise
+
+  private static let amounts: (x: Matrix, y: Matrix) = {
+    var stream = RandomStream(seed: 6)
+    let x = Matrix(rows: 60, columns: 1, storage: stream.normals(60))
+    let noise = stream.normals(60)
+    return (x, Matrix(rows: 60, columns: 1, storage: (0..<60).map { sin(2 * x[$0, 0]) + 0.3 * noise[$0] }))
+  }()
+
+  private func network(_ rows: Range<Int>, draws: Int) throws -> Posterior {
+    try Posterior.laplace(
+      NetworkSpec(inputs: 1, hidden: [4], outputs: 1, activation: .tanh),
+      settings: LaplaceSettings(structure: .full, curvatureDraws: draws),
+      schema: Schema(features: ["x"], targets: ["y"]), features: Self.amounts.x.rows(rows),
+      targets: Self.amounts.y.rows(rows), normalisation: .identity(features: 1, targets: 1), standardised: false,
+      prior: PriorSettings(precision: .given(0.5)), seed: 3
+    ).posterior
+  }
+
+  /// tr H(H + 0.5)⁻¹, dense.
+  private func determined(_ curvature: AnyCurvature) throws -> Double {
+    let p = curvature.layers.parameterCount
+    let h = Matrix(symmetric: p) { curvature.times($0) }
+    var precision = h
+    for j in 0..<p { precision[j, j] += 0.5 }
+    let factor = try TriangularFactor(choleskyOf: precision)
+    return (0..<p).reduce(0) { $0 + factor.solve(h.column($1))[$1] }
+  }
+
+  /// σ² = (S₁ + S₂)/(n₁ + n₂ − γ) counts the weights that curvatures at the optima determine: the batch's as they are, and of the rows
+  /// before their averaged curvature less its surplus. Noise is the fixed point to 1e-9; conditions are below 1e5.
+  @Test func noiseCountsWeightsAtTheOptimum() throws {
+    let (plain, first) = (try network(0..<30, draws: 0), try network(0..<30, draws: 2))
+    let own = try #require(first.members[0].laplace)
+    let point = try #require(plain.members[0].laplace)
+    #expect(own.noiseVariance == point.noiseVariance && first.members[0].theta == plain.members[0].theta)
+    let surplus = try determined(own.curvature) - determined(point.curvature)
+    #expect(surplus > 0.1 && abs(own.surplusWeights - surplus) < 1e-8)
+    #expect(point.surplusWeights == 0)
+
+    var update = SequentialUpdate(first)
+    try update.absorb(features: Self.amounts.x.rows(30..<60), targets: Self.amounts.y.rows(30..<60))
+    let second = try update.finish(seed: 3).posterior
+    let after = try #require(second.members[0].laplace)
+    let (before, variance) = (try #require(own.noiseVariance), try #require(after.noiseVariance))
+    let theta = second.members[0].theta
+    let step = zip(theta, first.members[0].theta).map { $0 - $1 }
+    let pull = first.members[0].theta.map { 0.5 * $0 }
+    let grown = dot(step, own.curvature.times(step)) - 2 * dot(pull, step)
+    let earlier = before * (30 - (try determined(own.curvature) - surplus) + grown)
+    let network = Network(second.model.network ?? NetworkSpec(inputs: 1, hidden: [], outputs: 1, activation: .tanh))
+    let f = network.forward(Self.amounts.x.rows(30..<60), network.parameters(theta))
+    let squares = (0..<30).reduce(0.0) { $0 + pow(Self.amounts.y[30 + $1, 0] - f[$1, 0], 2) }
+    let gamma = try determined(after.curvature) - after.surplusWeights
+    #expect(relativeDifference(variance, (earlier + squares) / (60 - gamma)) < 1e-8)
+  }
+
   /// Settings without draws are written as before there were any.
   @Test func settingsInFiles() throws {
     let encoder = JSONEncoder()

@@ -41,7 +41,7 @@ enum Kind: String, CaseIterable, Sendable {
   case tangentTwoOutputs
   case members, knownNoiseNetwork, unstandardised, subspace, subspaceTwoOutputs, moving
   case laplaceFull, laplaceBlock, laplaceKronecker, laplaceEigenvalue, laplaceLowRank, laplaceDiagonal,
-    lastLayerLaplace, tangentOfClasses
+    laplaceAveraged, lastLayerLaplace, tangentOfClasses
   case weightPrecisions, classHeads
   case meanField, meanFieldLastLayer, meanFieldAfterLaplace, point, pointAfterLaplace
 
@@ -148,6 +148,8 @@ enum Kind: String, CaseIterable, Sendable {
     case .laplaceEigenvalue:
       result = try laplace(LaplaceSettings(structure: .kroneckerEigenvalue), schema, x, y, seed: seed)
     case .laplaceLowRank: result = try laplace(LaplaceSettings(structure: .lowRank, rank: 3), schema, x, y, seed: seed)
+    case .laplaceAveraged:
+      result = try laplace(LaplaceSettings(structure: .kronecker, curvatureDraws: 2), schema, x, y, seed: seed)
     case .laplaceDiagonal: result = try laplace(LaplaceSettings(structure: .diagonal), schema, x, y, seed: seed)
     case .weightPrecisions:
       let settings = LaplaceSettings(structure: .diagonal, layers: 1..<2, priorScope: .weight)

@@ -68,6 +68,7 @@ extension Merge {
       volume += try own.factored().logDeterminant - volumeBefore
       quadratic += dot(d, product)
       state.logEvidence += own.logEvidence - before.logEvidence
+      state.surplusWeights += own.surplusWeights - before.surplusWeights
       state.distanceToOptimum = max(state.distanceToOptimum, own.distanceToOptimum)
     }
     if let products = start.model.laplace?.products {

@@ -41,7 +41,7 @@ extension Merge {
     for _ in 0..<Self.noiseRounds {
       let squares = own.dropFirst().reduce(0) { $0 + $1.squares(result.mean) } - others * before.squares(result.mean)
       let next = try first.noiseVariance(
-        at: result.mean, result.state.curvature, ofNoise: variance, squares: squares, count: count)
+        at: result.mean, result.state, ofNoise: variance, squares: squares, count: count)
       let change = abs(log(next / variance))
       guard change.isFinite else {
         throw UpdateError.unsuitable(

@@ -38,7 +38,7 @@ struct EarlierSquares {
   ) throws(LinearAlgebraError) {
     (self.before, self.mean, self.terms, self.variance) = (before, mean, terms, variance)
     pull = zip(before.prior.expanded(before.curvature.layers), mean).map { $0 * $1 }
-    let gamma = countsWeights ? try before.curvature.sweep().effectiveWeights(before.prior).reduce(0, +) : 0
+    let gamma = countsWeights ? max(0, try before.effectiveWeights - before.surplusWeights) : 0
     // An earlier noise that the evidence did not choose may be of fewer rows than weights.
     least = max(terms - gamma, 1) * variance
   }
@@ -80,19 +80,19 @@ extension EarlierSquares {
   ///
   /// - Parameters:
   ///   - theta: the weights that move.
-  ///   - curvature: of all rows at σ².
+  ///   - state: after all rows, its curvature at σ².
   ///   - squares, count: S₂ and n₂ at these weights.
   /// - Throws: `LinearAlgebraError.notConverged`, for a curvature that is not finite.
   func noiseVariance(
-    at theta: [Double], _ curvature: AnyCurvature, ofNoise current: Double, squares: Double, count: Double
+    at theta: [Double], _ state: LaplaceState, ofNoise current: Double, squares: Double, count: Double
   ) throws(LinearAlgebraError) -> Double {
     let all = (sum: self.squares(theta) + squares, count: terms + count)
-    let sweep = try curvature.sweep()
+    let sweep = try state.curvature.sweep()
     var result = current
     for _ in 0..<200 {
       // (H·σ₀² + δσ²)/σ₀² has the γ of H·σ₀²/σ² + δ.
-      let gamma = sweep.effectiveWeights(before.prior.scaled(by: result / current)).reduce(0, +)
-      let next = LaplaceTuning.noiseVariance(all, effectiveWeights: gamma)
+      let gamma = sweep.effectiveWeights(before.prior.scaled(by: result / current)).reduce(0, +) - state.surplusWeights
+      let next = LaplaceTuning.noiseVariance(all, effectiveWeights: max(0, gamma))
       defer { result = next }
       if abs(next - result) <= 1e-13 * result { break }
     }

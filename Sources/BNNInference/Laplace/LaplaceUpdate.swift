@@ -46,7 +46,7 @@ extension LaplaceEngine {
         let own = weights(outcome)
         let residuals = batchLoss(1, anchor).residuals(own)
         let next = try earlier.noiseVariance(
-          at: Array(own[moving]), outcome.state.curvature, ofNoise: variance, squares: residuals.sum,
+          at: Array(own[moving]), outcome.state, ofNoise: variance, squares: residuals.sum,
           count: residuals.count)
         timings.evidence += stopwatch.lap()
         if abs(log(next / variance)) < Self.noiseTolerance { break }
