@@ -55,7 +55,8 @@ struct LaplaceOptions: ParsableArguments {
     help: ArgumentHelp(
       """
       laplace: a batch's curvature is the mean over this many pairs of weights drawn around where it ended, in place of the \
-      curvature there alone: nearer to retraining on all rows, for two more passes a pair (4 are enough).
+      curvature there alone: later batches that lie elsewhere, or are other tasks, take less of it away, and those that are like it \
+      teach less. Two more passes over the rows a pair; 1 to 4 are enough.
       """, valueName: "pairs"))
   var curvatureDraws = 0
 
