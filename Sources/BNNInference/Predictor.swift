@@ -169,8 +169,8 @@ public struct Predictor: Sendable {
   ///   features do not tell: the prediction is of that head's classes, in order. Otherwise nil.
   /// - Throws: as for one row; `UpdateError.unsuitable` for heads that are missing or do not exist.
   public func predictions(features: Matrix, heads: [Int]? = nil, threads: Int = 1) throws -> [RowPrediction] {
-    try check(features)
-    try check(heads, rows: features.rows)
+    try schema.check(features)
+    try schema.check(heads, rows: features.rows)
     guard let laplace else {
       let outputs = schema.targets.count
       let all = try predict(features: features, threads: threads)
@@ -195,7 +195,7 @@ public struct Predictor: Sendable {
   /// The predictive of every member: result[k][i·C + c] for member k, row i, output c. Of `networkMonteCarlo` that of every
   /// draw, a member's draws side by side.
   public func components(features: Matrix, threads: Int = 1) throws -> [[PredictiveDistribution]] {
-    try check(features)
+    try schema.check(features)
     if let laplace { return try components(features: features, laplace, threads: threads) }
     let pieces = (features.rows + Self.piece - 1) / Self.piece
     return try members.map { member in
@@ -212,27 +212,6 @@ public struct Predictor: Sendable {
     guard let laplace else { preconditionFailure("a model that is linear in its weights has no outputs to be given") }
     return try (members.first ?? []).indices.map { i in
       try laplace.likelihood(members.map { $0[i] }, noiseVariances: laplace.noise, head: heads?[i])
-    }
-  }
-
-  private func check(_ features: Matrix) throws {
-    guard features.columns == schema.features.count else {
-      throw UpdateError.unsuitable(
-        "a row has \(features.columns) features and the model \(schema.features.count): "
-          + schema.features.joined(separator: ", "))
-    }
-  }
-
-  private func check(_ heads: [Int]?, rows: Int) throws {
-    guard let groups = schema.heads else {
-      if heads != nil { throw UpdateError.unsuitable("the model has no heads") }
-      return
-    }
-    guard let heads else {
-      throw UpdateError.unsuitable("classes are in \(groups.count) heads, and a prediction needs the head of every row")
-    }
-    guard heads.count == rows, heads.allSatisfy(groups.indices.contains) else {
-      throw UpdateError.unsuitable("every row has a head from 0 to \(groups.count - 1)")
     }
   }
 
@@ -289,5 +268,30 @@ extension Posterior {
   /// One mixture per row and output, index i·C + c.
   public func predictMixture(features: Matrix, threads: Int = 1) throws -> [PredictiveMixture] {
     try Predictor(self).predict(features: features, threads: threads)
+  }
+}
+
+extension Schema {
+  /// - Throws: `UpdateError.unsuitable` for rows with another number of features.
+  func check(_ features: Matrix) throws {
+    guard features.columns == self.features.count else {
+      throw UpdateError.unsuitable(
+        "a row has \(features.columns) features and the model \(self.features.count): "
+          + self.features.joined(separator: ", "))
+    }
+  }
+
+  /// - Throws: `UpdateError.unsuitable` for heads that are missing, do not exist, or are not asked for.
+  func check(_ heads: [Int]?, rows: Int) throws {
+    guard let groups = self.heads else {
+      if heads != nil { throw UpdateError.unsuitable("the model has no heads") }
+      return
+    }
+    guard let heads else {
+      throw UpdateError.unsuitable("classes are in \(groups.count) heads, and a prediction needs the head of every row")
+    }
+    guard heads.count == rows, heads.allSatisfy(groups.indices.contains) else {
+      throw UpdateError.unsuitable("every row has a head from 0 to \(groups.count - 1)")
+    }
   }
 }

@@ -18,8 +18,6 @@ public struct UpdateReport: Sendable, Equatable {
   public var logEvidence: Double?
   /// log p(all rows) at the tuned hyper-parameters, nats, target units; nil where improper.
   public var logEvidenceTotal: Double?
-  /// By how many nats the entropy of the weights fell (`Posterior.informationGain`); nil of a fit and where it cannot be said.
-  public var informationGain: Double?
   /// ‖JS‖²_F/‖J‖²_F of this batch, mean over members: what of its derivatives lies in the subspace that D1 chose; nil
   /// without one.
   public var subspaceShare: Double?
@@ -279,7 +277,6 @@ public struct SequentialUpdate: Sendable {
     var (posterior, report) = try finishedWhole(threads: threads, seed: seed, progress: progress)
     if let power { posterior.noteTempering(power, number: before.lineage.count + 1) }
     report.power = power
-    if before.rows > 0, rows > 0, power == nil { report.informationGain = try posterior.informationGain(since: before) }
     return (posterior, report)
   }
 

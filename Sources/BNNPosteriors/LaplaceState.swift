@@ -55,6 +55,20 @@ public struct LaplaceState: Sendable, Equatable {
     get throws(LinearAlgebraError) { try curvature.sweep().effectiveWeights(prior).reduce(0, +) }
   }
 
+  /// H ← the same averaged over draws, and what γ grows by into `surplusWeights` where noise is estimated.
+  public mutating func takeAveraged(_ averaged: AnyCurvature) throws(LinearAlgebraError) {
+    let before = noiseVariance == nil ? 0 : try effectiveWeights
+    curvature = averaged
+    if noiseVariance != nil { surplusWeights += try effectiveWeights - before }
+  }
+
+  /// H ← a part of it. Of the surplus as large a part of γ stays.
+  public mutating func takePart(_ part: AnyCurvature) throws(LinearAlgebraError) {
+    let before = surplusWeights == 0 ? 0 : try effectiveWeights
+    curvature = part
+    if before > 0 { surplusWeights *= try effectiveWeights / before }
+  }
+
   /// The side of Λ that solves.
   public func factored() throws(LinearAlgebraError) -> any CurvatureFactor { try curvature.factored(prior: prior) }
 }

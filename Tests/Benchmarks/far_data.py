@@ -82,21 +82,12 @@ def rival(precision):
 
     torch.set_num_threads(1)
     own = load_file("p.safetensors")
-    shapes = [(100, 784), (100,), (100, 100), (100,), (10, 100), (10,)]
-    flat = next((v for v in own.values() if v.size == sum(np.prod(s) for s in shapes)), None)
     net = torch.nn.Sequential(
         torch.nn.Linear(784, 100), torch.nn.ReLU(), torch.nn.Linear(100, 100), torch.nn.ReLU(), torch.nn.Linear(100, 10))
-    place, tensors = 0, []
-    for k, shape in enumerate(shapes):
-        found = [v for n, v in own.items() if n.endswith(f"layers.{k // 2}.{'weight' if k % 2 == 0 else 'bias'}")]
-        if found:
-            tensors.append(found[0].reshape(shape))
-        else:
-            tensors.append(flat[place : place + np.prod(shape)].reshape(shape))
-            place += np.prod(shape)
     with torch.no_grad():
-        for parameter, tensor in zip(net.parameters(), tensors):
-            parameter.copy_(torch.tensor(np.array(tensor), dtype=torch.float32))
+        for k, layer in enumerate(net[::2]):
+            for name, parameter in layer.named_parameters():
+                parameter.copy_(torch.tensor(own[f"layers.{k}.{name}"]))
     data = torch.utils.data.TensorDataset(torch.tensor(x), torch.tensor(y))
     start = time.process_time()
     la = Laplace(net, "classification", subset_of_weights="all", hessian_structure="kron", prior_precision=float(precision))

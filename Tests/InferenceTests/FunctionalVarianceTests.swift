@@ -59,8 +59,10 @@ struct FunctionalVarianceTests {
   /// Far from the rows the outputs of a linearised network are free, however sure its classes are.
   @Test func growsFarAway() throws {
     let variance = try FunctionalVariance(try Self.fit())
-    let found = variance(features: Matrix([[0, 0], [40, 40]]))
+    let found = try variance(features: Matrix([[0, 0], [40, 40]]))
     #expect(found[1] > found[0])
+    #expect(throws: UpdateError.self) { try variance(features: Matrix([[0, 0, 0]])) }
+    #expect(throws: UpdateError.self) { try variance(features: Matrix([[0, 0]]), heads: [0]) }
   }
 
   @Test func needsASpread() throws {

@@ -86,24 +86,26 @@ import Testing
     arguments: [CurvatureStructure.full, .block, .diagonal])
   func averaged(structure: CurvatureStructure) throws {
     let theta = try fitted(.full).members[0].theta
-    func made(_ draws: Int) throws -> [Double] {
-      let settings = LaplaceSettings(structure: structure, curvatureDraws: draws)
-      return values(
-        try Posterior.reconstructed(
-          Self.spec, theta: theta, settings: settings, likelihood: .gaussian, schema: Self.schema,
-          from: .inputs(Self.rows.x, targets: nil), rows: 60, normalisation: Self.normalisation, prior: Self.prior
-        ).posterior)
-    }
-    let exact = values(
-      try Posterior.imported(
-        Self.spec, theta: theta, settings: LaplaceSettings(structure: structure, curvatureDraws: 2),
-        likelihood: .gaussian, schema: Self.schema,
-        rows: CompactRows(features: Self.rows.x, targets: Self.rows.y, weights: nil),
+    func made(_ draws: Int) throws -> Posterior {
+      try Posterior.reconstructed(
+        Self.spec, theta: theta, settings: LaplaceSettings(structure: structure, curvatureDraws: draws),
+        likelihood: .gaussian, schema: Self.schema, from: .inputs(Self.rows.x, targets: nil), rows: 60,
         normalisation: Self.normalisation, prior: Self.prior
-      ).posterior)
+      ).posterior
+    }
+    let imported = try Posterior.imported(
+      Self.spec, theta: theta, settings: LaplaceSettings(structure: structure, curvatureDraws: 2),
+      likelihood: .gaussian, schema: Self.schema,
+      rows: CompactRows(features: Self.rows.x, targets: Self.rows.y, weights: nil),
+      normalisation: Self.normalisation, prior: Self.prior
+    ).posterior
+    let (exact, other) = (values(imported), try made(2))
     let largest = exact.reduce(0) { max($0, abs($1)) }
-    #expect(zip(exact, try made(2)).allSatisfy { abs($0 - $1) <= 1e-10 * largest })
-    #expect(zip(exact, try made(0)).contains { abs($0 - $1) > 1e-3 * largest })
+    #expect(zip(exact, values(other)).allSatisfy { abs($0 - $1) <= 1e-10 * largest })
+    #expect(zip(exact, values(try made(0))).contains { abs($0 - $1) > 1e-3 * largest })
+    // γ is at most the number of weights, and its errors are those of the curvature.
+    let surplus = try [imported, other].map { try #require($0.members[0].laplace).surplusWeights }
+    #expect(surplus[0] != 0 && abs(surplus[0] - surplus[1]) < 1e-8)
   }
 
   @Test("an optimiser's averages: the expected squared gradient of a linear model's batches gives its curvature")

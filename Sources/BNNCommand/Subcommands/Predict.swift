@@ -100,7 +100,7 @@ struct Predict: ParsableCommand {
     while let block = try reader.nextBlock(maxRows: blockRows) {
       let predictions = try predictor.predictions(
         features: block.featureMatrix, heads: block.heads, threads: global.workers)
-      let variances = spread?(features: block.featureMatrix, heads: block.heads, threads: global.workers)
+      let variances = try spread?(features: block.featureMatrix, heads: block.heads, threads: global.workers)
       for (i, prediction) in predictions.enumerated() {
         let copied = block.kept.map { $0[i] }
         switch prediction {

@@ -169,7 +169,7 @@ private final class FilterStream: @unchecked Sendable {
           number: prior.lineage.count + 1, action: "update", rows: summary.rows, rowDigest: summary.digest.description,
           method: Method.kalman.rawValue, settings: settings, logEvidence: report.logEvidence,
           seed: command.global.seed, version: libraryVersion, parent: file.digest, label: command.destination.label,
-          timeRange: timeRange, drift: drift?.record, informationGain: report.informationGain)
+          timeRange: timeRange, drift: drift?.record, informationGain: try next.informationGain(since: prior))
       ]
     next.rowSketch = prior.rowSketch.map { $0.with(summary.sketch) }
     if let sample = summary.sample { next.drift?.inputs?.add(sample, prior.schema) }

@@ -131,7 +131,7 @@ struct Update: ParsableCommand {
           logEvidence: report.logEvidence, seed: global.seed, version: libraryVersion, parent: file.digest,
           label: destination.label, subspaceShare: report.subspaceShare,
           timeRange: reader.timeRange.map { [$0.first, $0.last] }, drift: test?.record,
-          informationGain: report.informationGain)
+          informationGain: report.power == nil ? try next.informationGain(since: prior) : nil)
       ]
     next.rowSketch = prior.rowSketch.map { $0.with(summary.sketch) }
     if let sample = summary.sample { next.drift?.inputs?.add(sample, prior.schema) }

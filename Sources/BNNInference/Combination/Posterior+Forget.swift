@@ -181,7 +181,7 @@ extension Posterior {
     guard var state = result.laplace, let spec = model.network else { return result }
     guard let curvature = state.curvature.removing(site.curvature) else { throw Self.joinedCurvature }
     let mean = uncertainMean(ofMember: m)
-    state.curvature = curvature
+    try state.takePart(curvature)
     state.logEvidence -= site.logEvidence
     let right = zip(site.curvature.times(mean), site.information).map { $0 - $1 }
     let (step, _) = try state.solved(right)

@@ -77,7 +77,9 @@ extension Posterior {
     findings += frozenLayers + symmetries
     if let earlier {
       findings += try contraction(since: earlier)
-    } else if let own = try contractionOfLineage() {
+    } else if let effective = findings.first(where: { $0.kind == .effectiveParameters })?.value,
+      let own = try contractionOfLineage(effective: effective)
+    {
       findings.append(own)
     }
     for entry in lineage.held {
@@ -111,7 +113,7 @@ extension Posterior {
     )
   }
 
-  func spreads(member m: Int, _ word: String?) throws -> [Finding] {
+  private func spreads(member m: Int, _ word: String?) throws -> [Finding] {
     guard let (posterior, prior) = try variances(member: m) else { return [] }
     let effective: Double
     if members[m].laplace != nil {

@@ -15,13 +15,13 @@ extension Posterior {
   /// Λ relative to the noise in the linear family (else σ is in it): what the rows in between have taught (Lindley 1956, "On a measure of
   /// the information provided by an experiment", definition 1, of the rows that came). Negative where the noise has grown by more.
   ///
-  /// - Returns: nil for weights without a spread (`point`), where one of the two is not proper, and where the weights are not the same ones
+  /// - Returns: nil for weights without a spread (`point`), where the earlier one has seen nothing, where one of the two is not proper, and where the weights are not the same ones
   ///   (other methods, a tangent that moved).
   /// - Throws: `LinearAlgebraError` for a precision that is not positive definite. Of a linear posterior O(P); of a network's a factor
   ///   of each.
   public func informationGain(since earlier: Posterior) throws(LinearAlgebraError) -> Double? {
     guard model.method == earlier.model.method, model.method != .point, members.count == earlier.members.count,
-      !members.isEmpty
+      !members.isEmpty, earlier.rows > 0
     else { return nil }
     var total = 0.0
     for (before, after) in zip(earlier.members, members) {
@@ -35,14 +35,16 @@ extension Posterior {
 
   /// The contraction that the newest update left in the lineage: e of N^−e for the γ weights that all rows determine, of which
   /// information = γ·e·log(N₂/N₁). Nil where it is not kept, where earlier rows count less, and where something else came after it.
-  func contractionOfLineage() throws -> Finding? {
+  ///
+  /// - Parameter effective: γ less the weights that the prior leaves free, of the first member.
+  func contractionOfLineage(effective: Double) throws -> Finding? {
     guard let entry = lineage.held.last, entry.action == "update", let gain = entry.informationGain,
       lineage.effectiveRows == Double(rows), rows > entry.rows, entry.rows > 0
     else { return nil }
     let (before, now) = (Double(rows - entry.rows), Double(rows))
     // What the prior leaves free is determined by the rows alone.
     let free = try variances(member: 0)?.prior.count { $0.isInfinite } ?? 0
-    let gamma = Double(free) + (try spreads(member: 0, nil).first { $0.kind == .effectiveParameters }?.value ?? 0)
+    let gamma = Double(free) + effective
     guard gamma > 0 else { return nil }
     let rate = gain / (gamma * log(now / before))
     let draws = model.laplace?.curvatureDraws ?? 0

@@ -27,7 +27,9 @@ extension Posterior {
     if model.method.keepsCurvature {
       result.sites = []
       for m in members.indices {
-        result.members[m].laplace?.curvature.scale(by: power)
+        var scaled = members[m].laplace?.curvature
+        scaled?.scale(by: power)
+        if let scaled { try result.members[m].laplace?.takePart(scaled) }
         result.members[m].laplace?.logEvidence *= power
       }
       return result

@@ -175,7 +175,7 @@ extension Posterior {
     // Nothing tells how much of the spread predictions of classes should believe, as at a fit without held-out rows.
     if likelihood.isClassification { state.predictiveScale = 0 }
     _ = try state.factored()
-    if let averaged { state.curvature = try averaged(state).compressed(to: settings.products).curvature }
+    if let averaged { try state.takeAveraged(try averaged(state).compressed(to: settings.products).curvature) }
     result.rows = rows
     result.members = [
       Member(

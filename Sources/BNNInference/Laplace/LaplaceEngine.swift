@@ -255,12 +255,10 @@ struct LaplaceEngine<Scalar: BLASScalar>: Sendable {
     let evidence = -value + 0.5 * (earlier - factor.logDeterminant)
     guard evidence.isFinite else { throw UpdateError.notFinite("the evidence of this batch") }
     if settings.curvatureDraws > 0 {
-      let determined = hasNoise ? try state.effectiveWeights : 0
-      state.curvature = before.curvature
-      state.curvature.append(
-        averagedCurvature(loss, before.chosen, around: objective.whole(own), factor, seed: seed))
+      var averaged = before.curvature
+      averaged.append(averagedCurvature(loss, before.chosen, around: objective.whole(own), factor, seed: seed))
+      try state.takeAveraged(averaged)
       state.distanceToOptimum = Self.distance(gradient, try state.factored())
-      if hasNoise { state.surplusWeights = before.surplusWeights + (try state.effectiveWeights) - determined }
     }
     state.logEvidence += evidence
     let compressionError = try state.curvature.compressed(to: 1).relativeError

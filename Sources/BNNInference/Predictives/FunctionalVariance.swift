@@ -25,6 +25,7 @@ public struct FunctionalVariance: Sendable {
     }
   }
 
+  private let schema: Schema
   private let normalisation: Normalisation
   private let members: [Moments]
   private let heads: ClassHeads?
@@ -39,6 +40,7 @@ public struct FunctionalVariance: Sendable {
       )
     }
     let network = Network(posterior.model.networkOrEmpty)
+    schema = posterior.schema
     normalisation = posterior.normalisation
     heads = try posterior.schema.heads.map { groups in try ClassHeads(groups) }
     members = try posterior.members.compactMap { member in
@@ -52,7 +54,10 @@ public struct FunctionalVariance: Sendable {
   /// v of n rows of features (n × d), in squared units of the outputs: logits of classes. Costs what a prediction does.
   ///
   /// - Parameter rowHeads: the number of each row's head, where classes are in heads.
-  public func callAsFunction(features: Matrix, heads rowHeads: [Int]? = nil, threads: Int = 1) -> [Double] {
+  /// - Throws: `UpdateError.unsuitable` for another number of features, and for heads that are missing or do not exist.
+  public func callAsFunction(features: Matrix, heads rowHeads: [Int]? = nil, threads: Int = 1) throws -> [Double] {
+    try schema.check(features)
+    try schema.check(rowHeads, rows: features.rows)
     let size = Predictor.piece
     return parallelMap((features.rows + size - 1) / size, threads: threads) { piece in
       let range = piece * size..<min((piece + 1) * size, features.rows)
